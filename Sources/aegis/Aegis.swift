@@ -1,0 +1,3 @@
+import ArgumentParser
+import Engine
+@main struct Aegis: ParsableCommand {}

@@ -1,0 +1,3 @@
+import Testing
+
+@Suite("stub") struct Stub { @Test func builds() {} }
