@@ -25,7 +25,6 @@ let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
-let heapModule: Target.Dependency = .product(name: "HeapModule", package: "swift-collections")
 let pluginABI: Target.Dependency = .product(name: "PluginABI", package: "plugin-sdk")
 let pluginKit: Target.Dependency = .product(name: "PluginKit", package: "plugin-sdk")
 
@@ -35,6 +34,11 @@ let package = Package(
     .executable(name: "aegis", targets: ["aegis"]),
     .executable(name: "aegis-plugin-host", targets: ["aegis-plugin-host"]),
     .library(name: "trend_follower", type: .dynamic, targets: ["TrendFollower"]),
+    // For the nested Benchmarks package.
+    .library(name: "Market", targets: ["Market"]),
+    .library(name: "SharedMemory", targets: ["SharedMemory", "CPlatform"]),
+    .library(name: "BinanceWire", targets: ["BinanceWire"]),
+    .library(name: "Binance", targets: ["Binance"]),
   ],
   dependencies: [
     .package(path: "plugin-sdk"),
@@ -51,6 +55,7 @@ let package = Package(
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
   ],
@@ -67,11 +72,11 @@ let package = Package(
     .target(name: "Market", swiftSettings: settings, linkerSettings: [.linkedLibrary("m")]),
     .target(name: "SharedMemory", dependencies: ["CPlatform"], swiftSettings: settings),
     .target(name: "Tape", dependencies: ["SharedMemory"], swiftSettings: settings),
-    .target(name: "Trading", dependencies: ["Market", heapModule], swiftSettings: settings),
-    .target(name: "Simulator", dependencies: ["Market", heapModule], swiftSettings: settings),
+    .target(name: "Trading", dependencies: ["Market"], swiftSettings: settings),
+    .target(name: "Simulator", dependencies: ["Market"], swiftSettings: settings),
     .target(name: "BinanceWire", dependencies: ["Market", crypto], swiftSettings: settings),
     .target(
-      name: "PluginHost", dependencies: ["Market", "SharedMemory", "CPlatform", "CFFI", pluginABI],
+      name: "PluginHost", dependencies: ["Market", pluginABI],
       swiftSettings: settings),
     .target(
       name: "Binance",
@@ -104,11 +109,15 @@ let package = Package(
         .product(name: "Subprocess", package: "swift-subprocess"),
         .product(name: "Histogram", package: "hdrhistogram-swift"),
         .product(name: "Metrics", package: "swift-metrics"),
+        .product(name: "Yams", package: "Yams"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
       ],
       swiftSettings: settings),
     .executableTarget(
       name: "aegis",
-      dependencies: ["Engine", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      dependencies: [
+        "Engine", "SimulatorServer", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       swiftSettings: settings),
     .executableTarget(name: "aegis-plugin-host", dependencies: ["PluginHost"], swiftSettings: settings),
 
@@ -119,7 +128,7 @@ let package = Package(
     .testTarget(name: "MarketTests", dependencies: ["Market"], swiftSettings: settings),
     .testTarget(
       name: "SharedMemoryTests", dependencies: ["SharedMemory", "CPlatform"], swiftSettings: settings),
-    .testTarget(name: "TapeTests", dependencies: ["Tape", "SharedMemory"], swiftSettings: settings),
+    .testTarget(name: "TapeTests", dependencies: ["Tape", "SharedMemory", "CPlatform"], swiftSettings: settings),
     .testTarget(name: "TradingTests", dependencies: ["Trading", "Market"], swiftSettings: settings),
     .testTarget(name: "SimulatorTests", dependencies: ["Simulator", "Market"], swiftSettings: settings),
     .testTarget(name: "BinanceWireTests", dependencies: ["BinanceWire", "Market"], swiftSettings: settings),
@@ -136,7 +145,8 @@ let package = Package(
     .testTarget(
       name: "PluginHostTests", dependencies: ["PluginHost", "Market", pluginABI], swiftSettings: settings),
     .testTarget(
-      name: "StorageTests", dependencies: ["Storage", "Trading", "Market"], swiftSettings: settings),
+      name: "StorageTests", dependencies: ["Storage", "Trading", "Market", .product(name: "GRDB", package: "GRDB.swift")],
+      swiftSettings: settings),
     .testTarget(
       name: "EngineTests",
       dependencies: ["Engine", "Trading", "Simulator", "SharedMemory", "Tape", "Storage", "Market"],

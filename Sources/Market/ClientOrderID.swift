@@ -4,7 +4,7 @@
 @frozen public struct ClientOrderID: Hashable, Sendable, BitwiseCopyable {
   /// Tells engines on one account apart (0…1295) and, in its upper half, runs of one engine.
   public var run: UInt32
-  /// Position in the run's journal that decided the order, times four, plus the number of the order within it.
+  /// The input that decided the order, times a fixed number of orders one input may cause, plus the order's number.
   public var sequence: UInt64
 
   @inlinable public init(run: UInt32, sequence: UInt64) {

@@ -23,6 +23,8 @@ public import Market
     case ringGap = 9
     /// All openings are in; trading may begin.
     case runReady = 10
+    /// History of an instrument is in: plugins may see it as warm-up, and live events after it.
+    case instrumentReady = 11
 
     // Outputs: what was concluded.
     case signal = 20
@@ -35,6 +37,8 @@ public import Market
     case equity = 27
     case candleClosed = 28
     case runEnded = 29
+    /// A fingerprint of every market event taken so far.
+    case checkpoint = 30
   }
 
   public var kind: Kind

@@ -1,3 +1,14 @@
 import ArgumentParser
 import Engine
-@main struct Aegis: ParsableCommand {}
+
+@main
+struct Aegis: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "aegis",
+    abstract: "A trading engine for Binance USD-M perpetuals that hosts strategies as plugins.",
+    version: EngineVersion.text,
+    subcommands: [
+      Run.self, Status.self, Trades.self, Signals.self, Simulate.self,
+      Config.self, Feed.self, Brain.self,
+    ])
+}

@@ -1,0 +1,180 @@
+import Glibc
+import Market
+import SharedMemory
+import Trading
+
+/// Feeds one `BrainLoop` from the live regions, in a fixed order: control, exchange reports, queued inputs, market,
+/// clock. Runs on the decision thread until the control page asks to end.
+struct BrainDriver<Venue: Exchange & ~Copyable>: ~Copyable {
+  var loop: BrainLoop<Venue, TapeJournal>
+  var ring: EventRingReader<MarketEvent>
+  var inputs: HandoffConsumer<JournalEntry>
+  let control: ControlPage
+  let counters: CounterLane
+  /// The venue's reports are inputs (live), not consequences (paper).
+  let reportsAreInputs: Bool
+  /// Polls of an empty ring before the thread naps.
+  let spinCount: Int
+  /// On ending in order, positions are closed: nobody else would watch their stops.
+  let flattensOnDrain: Bool
+
+  private var epoch: UInt64
+  private var stateSeen = ControlPage.DesiredState.normal
+  private var isDrainingSeen = false
+  private var anchorTime = Instant.never
+  private var anchorMonotonic: Int64 = 0
+  private var lastBeat: Int64 = 0
+  private var drainDeadline = Int64.max
+  private let parent: Int32
+
+  /// Market events between two looks at everything else.
+  static var marketBatchMax: Int { 512 }
+  /// Silence after which the clock itself becomes an input.
+  static var clockNanoseconds: Int64 { 250_000_000 }
+  /// While events pour in, the clock is read once in so many batches.
+  static var batchesPerClockReading: Int { 16 }
+  static var napNanoseconds: Int64 { 20_000_000 }
+  static var beatNanoseconds: Int64 { 100_000_000 }
+  /// Time that working orders get to end in when the engine goes down.
+  static var drainNanoseconds: Int64 { 5_000_000_000 }
+
+  init(
+    loop: consuming BrainLoop<Venue, TapeJournal>, ring: consuming EventRingReader<MarketEvent>,
+    inputs: consuming HandoffConsumer<JournalEntry>, control: consuming ControlPage, counters: consuming CounterLane,
+    reportsAreInputs: Bool, spinCount: Int, flattensOnDrain: Bool
+  ) {
+    self.loop = loop
+    epoch = ring.currentEpoch
+    self.ring = ring
+    self.inputs = inputs
+    self.control = control
+    self.counters = counters
+    self.reportsAreInputs = reportsAreInputs
+    self.spinCount = spinCount
+    self.flattensOnDrain = flattensOnDrain
+    parent = getppid()
+  }
+
+  /// Returns when the run has ended in order; the journal is then to be sealed.
+  mutating func run() {
+    var batches = 0
+    while true {
+      lookAtControl()
+      takeReports()
+      takeInputs()
+      let isIdle = takeMarket() == 0
+      batches &+= 1
+      if isIdle || batches % Self.batchesPerClockReading == 0 {
+        let monotonic = Clock.monotonicNanoseconds()
+        if monotonic - lastBeat >= Self.beatNanoseconds {
+          beat(monotonic)
+          if isOver(monotonic) {
+            loop.end()
+            return
+          }
+        }
+        if isIdle { idle(monotonic) }
+      }
+    }
+  }
+
+  private mutating func lookAtControl() {
+    let state = control.desiredState
+    let isDraining = control.isDraining
+    guard state != stateSeen || isDraining != isDrainingSeen else { return }
+    let starts = isDraining && !isDrainingSeen
+    stateSeen = state
+    isDrainingSeen = isDraining
+    if starts { drainDeadline = Clock.monotonicNanoseconds() + Self.drainNanoseconds }
+    let mode: DeskMode =
+      switch state {
+      case .normal: .normal
+      case .reduceOnly: .reduceOnly
+      case .halted: .halted
+      }
+    loop.take(
+      JournalEntry.control(
+        mode: mode, isDraining: isDraining, flattens: starts && flattensOnDrain, time: loop.now))
+  }
+
+  private mutating func takeReports() {
+    guard reportsAreInputs else { return }
+    while let report = loop.pollVenue() { loop.take(report) }
+  }
+
+  private mutating func takeInputs() {
+    while let entry = inputs.tryPop() { loop.take(entry) }
+  }
+
+  private mutating func takeMarket() -> Int {
+    var count = 0
+    while count < Self.marketBatchMax {
+      let sequence = ring.sequence
+      switch ring.next() {
+      case .record(let event):
+        loop.take(event, sequence: sequence)
+        count += 1
+      case .empty:
+        return count
+      case .overrun(let lost):
+        counters.add(lost, to: BrainCounter.lost.rawValue)
+        counters.add(1, to: BrainCounter.overruns.rawValue)
+        loop.take(
+          JournalEntry.ringGap(
+            cause: .overrun, missingCount: Int64(lost), firstSequence: Int64(sequence), epoch: Int64(ring.currentEpoch),
+            time: loop.now))
+        count += 1
+      }
+    }
+    return count
+  }
+
+  /// Nothing to take: notice a new writer, let the clock speak, nap.
+  private mutating func idle(_ monotonic: Int64) {
+    if ring.currentEpoch != epoch {
+      epoch = ring.currentEpoch
+      loop.take(
+        JournalEntry.ringGap(
+          cause: .writerRestarted, missingCount: 0, firstSequence: Int64(ring.sequence), epoch: Int64(epoch),
+          time: loop.now))
+    }
+    if loop.now != anchorTime {
+      anchorTime = loop.now
+      anchorMonotonic = monotonic
+    } else if anchorTime > .never, monotonic - anchorMonotonic >= Self.clockNanoseconds {
+      anchorTime = anchorTime.advanced(byNanoseconds: monotonic - anchorMonotonic)
+      anchorMonotonic = monotonic
+      loop.take(clock: anchorTime)
+    }
+    _ = ring.wait(spinCount: spinCount, timeoutNanoseconds: Self.napNanoseconds)
+  }
+
+  /// Whether the run may end: asked to, or orphaned, and no order is on its way any more (or the time for it is up).
+  private mutating func isOver(_ monotonic: Int64) -> Bool {
+    let isOrphaned = getppid() != parent
+    if isOrphaned, drainDeadline == .max {
+      drainDeadline = monotonic + Self.drainNanoseconds
+      loop.take(JournalEntry.control(mode: .reduceOnly, isDraining: true, flattens: flattensOnDrain, time: loop.now))
+    }
+    guard isOrphaned || control.isShutdownRequested else { return false }
+    return loop.desk.workingOrderCount == 0 || monotonic > drainDeadline
+  }
+
+  private mutating func beat(_ monotonic: Int64) {
+    lastBeat = monotonic
+    let counts = loop.counts
+    counters.set(UInt64(counts.marketEvents), at: BrainCounter.events.rawValue)
+    counters.set(UInt64(counts.implausibleEvents), at: BrainCounter.implausible.rawValue)
+    counters.set(UInt64(counts.signals), at: BrainCounter.signals.rawValue)
+    counters.set(UInt64(counts.commands), at: BrainCounter.commands.rawValue)
+    counters.set(UInt64(counts.reports), at: BrainCounter.reports.rawValue)
+    counters.set(loop.journalIsFull ? 1 : 0, at: BrainCounter.journalFull.rawValue)
+    counters.raise(BrainCounter.lagMax.rawValue, to: ring.lag)
+    counters.beat(monotonicNanoseconds: monotonic, progress: loop.position)
+  }
+}
+
+extension BrainDriver where Venue: ~Copyable {
+  /// Seals the journal.
+  consuming func finish() throws { try loop.takeJournal().seal() }
+}

@@ -1,0 +1,85 @@
+import Foundation
+import Logging
+import Market
+import PluginHost
+import Simulator
+import Trading
+
+/// Everything a Brain is made of but its venue and its journal: the same for a live run, a backtest and a replay.
+struct BrainPlan: ~Copyable {
+  let assignment: ChildAssignment
+  let settings: Settings
+  let table: InstrumentTable
+  let run: UInt32
+  private var plugins: PluginSet
+  private let parameters: [[String: String]]
+
+  init(
+    assignment: ChildAssignment, settings: Settings, table: InstrumentTable, run: UInt32, logger: Logger
+  ) throws(PluginError) {
+    self.assignment = assignment
+    self.settings = settings
+    self.table = table
+    self.run = run
+    var plugins = PluginSet(hostName: "aegis", version: EngineVersion.text) { level, text in
+      logger.log(level: level.loggerLevel, "\(text)", metadata: ["source": "plugin"])
+    }
+    var parameters: [[String: String]] = []
+    for choice in settings.plugins.load {
+      let path = settings.pluginPath(choice.path)
+      let values = Dictionary(choice.parameters.map { ($0.name, $0.value) }) { _, last in last }
+      try plugins.load(
+        path: path, cacheDirectory: assignment.directory.plugins.path, id: choice.id, parameters: values,
+        instruments: table.instruments.map(\.symbol), seed: 1)
+      parameters.append(values)
+    }
+    self.plugins = plugins
+    self.parameters = parameters
+  }
+
+  /// Closed candles kept per timeframe: what the plugins want to look back on, and the base timeframe always.
+  var windowBars: [Timeframe: Int] {
+    var bars: [Timeframe: Int] = [:]
+    for timeframe in Timeframe.allCases {
+      bars[timeframe] = max(plugins.warmupBarCount(timeframe), Self.windowBarsMin)
+    }
+    return bars
+  }
+
+  /// Kept even when no plugin asks, for the desk's gates and the store.
+  static let windowBarsMin = 16
+
+  var warmUpBars: [Timeframe: Int] {
+    var bars: [Timeframe: Int] = [:]
+    for timeframe in Timeframe.allCases where plugins.wantsBars(timeframe) {
+      bars[timeframe] = plugins.warmupBarCount(timeframe)
+    }
+    return bars
+  }
+
+  /// What this run is made with, for the journal's folder.
+  func record() -> RunRecord {
+    RunRecord(
+      run: run, venue: assignment.venueKey, mode: assignment.mode, settings: SettingsRendering.json(settings),
+      plugins: zip(plugins.descriptors, parameters).map { descriptor, parameters in
+        RunRecord.Plugin(
+          id: descriptor.id, version: descriptor.version, sha256: descriptor.sha256, file: "", parameters: parameters)
+      },
+      instrumentTable: URL(filePath: assignment.instrumentTableFile).lastPathComponent,
+      warmUpBars: Dictionary(uniqueKeysWithValues: warmUpBars.map { ($0.key.name, $0.value) }),
+      startedMilliseconds: Clock.wallNanoseconds() / 1_000_000, engineVersion: EngineVersion.text)
+  }
+
+  consuming func makeLoop<Venue: Exchange & ~Copyable, Journal: JournalSink & ~Copyable>(
+    venue: consuming Venue, journal: consuming Journal, reportsAreInputs: Bool, ringSequence: UInt64
+  ) -> BrainLoop<Venue, Journal> {
+    let rules = table.rules
+    let bars = windowBars
+    return BrainLoop(
+      venue: venue, journal: journal,
+      desk: Desk(rules: rules, settings: settings.desk, run: run, openingBalance: settings.openingBalance),
+      candles: CandleBook(rules: rules, windowBars: bars),
+      ledger: VirtualLedger(rules: rules, settings: LedgerSettings(settings.desk)), plugins: plugins, rules: rules,
+      reportsAreInputs: reportsAreInputs, journalsCandles: true, ringSequence: ringSequence)
+  }
+}

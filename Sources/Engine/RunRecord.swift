@@ -1,0 +1,59 @@
+public import Foundation
+
+/// What a run of the Brain was made with, so that anyone can compute it again: written beside the journal at its start.
+public struct RunRecord: Sendable, Codable, Equatable {
+  public var run: UInt32
+  public var venue: String
+  public var mode: String
+  /// Effective settings, the text of a settings file; secrets are not among them.
+  public var settings: String
+  public var plugins: [Plugin]
+  /// File name in the instruments folder.
+  public var instrumentTable: String
+  /// Closed candles the plugins asked for before their first live one, by timeframe name.
+  public var warmUpBars: [String: Int]
+  public var startedMilliseconds: Int64
+  public var engineVersion: String
+
+  public struct Plugin: Sendable, Codable, Equatable {
+    public var id: String
+    public var version: String
+    public var sha256: String
+    /// The copy that was loaded: a name never used for other content.
+    public var file: String
+    public var parameters: [String: String]
+
+    public init(id: String, version: String, sha256: String, file: String, parameters: [String: String]) {
+      self.id = id
+      self.version = version
+      self.sha256 = sha256
+      self.file = file
+      self.parameters = parameters
+    }
+  }
+
+  public init(
+    run: UInt32, venue: String, mode: String, settings: String, plugins: [Plugin], instrumentTable: String,
+    warmUpBars: [String: Int], startedMilliseconds: Int64, engineVersion: String
+  ) {
+    self.run = run
+    self.venue = venue
+    self.mode = mode
+    self.settings = settings
+    self.plugins = plugins
+    self.instrumentTable = instrumentTable
+    self.warmUpBars = warmUpBars
+    self.startedMilliseconds = startedMilliseconds
+    self.engineVersion = engineVersion
+  }
+
+  public func write(to url: URL) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+    try encoder.encode(self).write(to: url, options: .atomic)
+  }
+
+  public static func read(from url: URL) throws -> RunRecord {
+    try JSONDecoder().decode(RunRecord.self, from: Data(contentsOf: url))
+  }
+}

@@ -1,8 +1,0 @@
-import Configuration
-import ServiceLifecycle
-import Subprocess
-import Histogram
-import Metrics
-import Hummingbird
-import Logging
-public enum EngineStub {}
