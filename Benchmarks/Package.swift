@@ -14,6 +14,17 @@ let package = Package(
   targets: [
     .executableTarget(
       name: "RingBenchmark", dependencies: [.product(name: "SharedMemory", package: "aegis")],
-      swiftSettings: settings)
+      swiftSettings: settings),
+    .executableTarget(
+      name: "DecodeBenchmark",
+      dependencies: [.product(name: "BinanceWire", package: "aegis"), .product(name: "Market", package: "aegis")],
+      swiftSettings: settings),
+    .executableTarget(
+      name: "IngestBenchmark",
+      dependencies: [
+        .product(name: "Binance", package: "aegis"), .product(name: "Market", package: "aegis"),
+        .product(name: "SharedMemory", package: "aegis"),
+      ],
+      swiftSettings: settings),
   ]
 )

@@ -148,7 +148,9 @@ public struct EngineProjection: Sendable {
     for case .signal(let row) in rows.changes(of: CollectionOfOne(entry), from: index) {
       recentSignals.append(row)
     }
-    guard !signal.flags.contains(.observation) else { return }
+    // The host lets no other numbers through; JSON could not carry them.
+    guard !signal.flags.contains(.observation), signal.returnFraction.isFinite, signal.confidence.isFinite
+    else { return }
     slots[slot].signalFraction = signal.returnFraction
     slots[slot].confidence = signal.confidence
     slots[slot].signalTime = entry.time

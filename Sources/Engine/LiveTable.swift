@@ -55,7 +55,8 @@ public enum LiveTable {
     let shown = columns(for: width)
     let header = headerLines(view)
     let footer = footerLines(view)
-    let room = max(size.height - header.count - footer.count - 2, 1)  // column titles, and the cursor's own line
+    // column titles, and the cursor's own line
+    let room = max(size.height - header.count - footer.count - 2, 1)
     let symbols = ordered(view.symbols)
     var lines = header
     lines.append(shown.map { cell($0.title, $0) }.joined(separator: " "))

@@ -237,7 +237,10 @@ private struct MinuteWalker {
     var trades: Int64 = 0
     // A minute's turnover is about 20,000 to 200,000 dollars times the symbol's activity.
     let stepsPerUnit = max(
-      1, Int64(1_000 * listing.activity * 1e8 / (rules.double(Price(ticks: listing.startTicks)) * Double(rules.stepE8))))
+      1,
+      Int64(
+        1_000 * listing.activity * 1e8
+          / (rules.double(Price(ticks: listing.startTicks)) * Double(rules.stepE8))))
     repeat {
       load(minute)
       let increment = minutes[Int(minute % 60)]
@@ -246,7 +249,8 @@ private struct MinuteWalker {
       let reach = listing.minuteDeviation * (1 / 131_072.0)
       high = max(high, max(level, next) + Double(hash & 0xFFFF) * reach)
       low = min(low, min(level, next) - Double(hash >> 16 & 0xFFFF) * reach)
-      let activity = 20 + Int64(hash >> 32 & 0x7F) + Int64(min(200, abs(increment) / listing.minuteDeviation * 40))
+      let activity =
+        20 + Int64(hash >> 32 & 0x7F) + Int64(min(200, abs(increment) / listing.minuteDeviation * 40))
       volume += activity * stepsPerUnit
       takerBuy += activity * stepsPerUnit * Int64(4 + (hash >> 40 & 0x7)) / 16
       trades += activity * 2

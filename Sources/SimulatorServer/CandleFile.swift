@@ -25,7 +25,8 @@ enum CandleFile {
     var result: [Row] = []
     while let line = try lines.next() {
       guard line.count > 0 else { continue }
-      let fields = String(decoding: line, as: UTF8.self).split(separator: ",", omittingEmptySubsequences: false)
+      let fields = String(decoding: line, as: UTF8.self).split(
+        separator: ",", omittingEmptySubsequences: false)
       if lines.number == 1, fields.first?.contains(where: \.isLetter) == true { continue }
       let row = try row(fields, path: path, line: lines.number)
       if let previous = result.last, row.openMilliseconds <= previous.openMilliseconds {
@@ -45,7 +46,8 @@ enum CandleFile {
     var lines = try GzipLines(path: path)
     while let line = try lines.next() {
       guard line.count > 0 else { continue }
-      let fields = String(decoding: line, as: UTF8.self).split(separator: ",", omittingEmptySubsequences: false)
+      let fields = String(decoding: line, as: UTF8.self).split(
+        separator: ",", omittingEmptySubsequences: false)
       if fields.first?.contains(where: \.isLetter) == true {
         if lines.number == 1 { return }
       }
@@ -64,7 +66,8 @@ enum CandleFile {
     var values: [Int64] = []
     for (index, name) in ["open", "high", "low", "close"].enumerated() {
       guard let value = FixedPoint.parse(fields[index + 1]), value > 0 else {
-        throw .tape(path: path, line: line, reason: "\(name) '\(fields[index + 1])' is not a positive decimal")
+        throw .tape(
+          path: path, line: line, reason: "\(name) '\(fields[index + 1])' is not a positive decimal")
       }
       values.append(value)
     }

@@ -39,7 +39,9 @@ struct TapePlayer {
   init(_ tape: TapeMarket, start: Instant) {
     tracks = tape.tracks
     self.start = start.nanoseconds
-    cursors = tape.tracks.map { Cursor(nextTime: start.nanoseconds + ($0.events.first?.time.nanoseconds ?? 0)) }
+    cursors = tape.tracks.map {
+      Cursor(nextTime: start.nanoseconds + ($0.events.first?.time.nanoseconds ?? 0))
+    }
     findEarliest()
   }
 

@@ -32,7 +32,9 @@ struct RequestParameters: Sendable {
       switch byte {
       case 0x2B: bytes.append(0x20)
       case 0x25:
-        guard let high = rest.popFirst().flatMap(digit), let low = rest.popFirst().flatMap(digit) else { return nil }
+        guard let high = rest.popFirst().flatMap(digit), let low = rest.popFirst().flatMap(digit) else {
+          return nil
+        }
         bytes.append(high << 4 | low)
       default: bytes.append(byte)
       }

@@ -18,18 +18,22 @@ extension ExchangeCore {
         try core.depth(parameters)
       }
     case "/fapi/v1/ticker/bookTicker":
-      return RestRoute(.none, weight: { $0["symbol"] == nil ? 5 : 2 }) { core, parameters throws(RestFailure) in
+      return RestRoute(.none, weight: { $0["symbol"] == nil ? 5 : 2 }) {
+        core, parameters throws(RestFailure) in
         try core.oneOrAll(parameters) { core.bookTicker(&$0, $1) }
       }
     case "/fapi/v1/ticker/price", "/fapi/v2/ticker/price":
-      return RestRoute(.none, weight: { $0["symbol"] == nil ? 2 : 1 }) { core, parameters throws(RestFailure) in
+      return RestRoute(.none, weight: { $0["symbol"] == nil ? 2 : 1 }) {
+        core, parameters throws(RestFailure) in
         try core.oneOrAll(parameters) { core.tickerPrice(&$0, $1) }
       }
     case "/fapi/v1/premiumIndex":
-      return RestRoute(.none, weight: { $0["symbol"] == nil ? 10 : 1 }) { core, parameters throws(RestFailure) in
+      return RestRoute(.none, weight: { $0["symbol"] == nil ? 10 : 1 }) {
+        core, parameters throws(RestFailure) in
         try core.oneOrAll(parameters) { core.premiumIndex(&$0, $1) }
       }
-    case "/fapi/v1/fundingInfo": return RestRoute(.none, weight: 0) { _, _ in RestAnswer { $0.array { _ in } } }
+    case "/fapi/v1/fundingInfo":
+      return RestRoute(.none, weight: 0) { _, _ in RestAnswer { $0.array { _ in } } }
     default: return nil
     }
   }
@@ -71,7 +75,9 @@ extension ExchangeCore {
     }
   }
 
-  private func rateLimit(_ json: inout JSONText, _ type: String, _ interval: String, _ count: Int, _ limit: Int) {
+  private func rateLimit(
+    _ json: inout JSONText, _ type: String, _ interval: String, _ count: Int, _ limit: Int
+  ) {
     json.object { json in
       json.text("rateLimitType", type)
       json.text("interval", interval)
@@ -107,7 +113,10 @@ extension ExchangeCore {
       json.number("maxMoveOrderLimit", 10_000)
       json.array("permissionSets") { $0.text(nil, "COPY") }
       json.array("orderTypes") { json in
-        for type in ["LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"] {
+        for type in [
+          "LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET",
+          "TRAILING_STOP_MARKET",
+        ] {
           json.text(nil, type)
         }
       }
@@ -123,7 +132,8 @@ extension ExchangeCore {
       json.text("maxPrice", rules.text(Price(ticks: rules.priceTicksMax)))
       json.text("tickSize", rules.text(Price(ticks: 1)))
     }
-    for (name, stepsMax) in [("LOT_SIZE", rules.quantityStepsMax), ("MARKET_LOT_SIZE", rules.marketStepsMax)] {
+    for (name, stepsMax) in [("LOT_SIZE", rules.quantityStepsMax), ("MARKET_LOT_SIZE", rules.marketStepsMax)]
+    {
       json.object { json in
         json.text("filterType", name)
         json.text("minQty", rules.text(Quantity(steps: rules.quantityStepsMin)))

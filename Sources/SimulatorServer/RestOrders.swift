@@ -30,9 +30,12 @@ extension ExchangeCore {
         return RestAnswer { core.write(&$0, order, as: .query) }
       }
     case ("GET", "/fapi/v1/openOrders"):
-      return RestRoute(.signed, weight: { $0["symbol"] == nil ? 40 : 1 }) { core, parameters throws(RestFailure) in
+      return RestRoute(.signed, weight: { $0["symbol"] == nil ? 40 : 1 }) {
+        core, parameters throws(RestFailure) in
         let orders = core.exchange.openOrders(try core.instrumentIfAny(parameters))
-        return RestAnswer { json in json.array { json in for order in orders { core.write(&json, order, as: .query) } } }
+        return RestAnswer { json in
+          json.array { json in for order in orders { core.write(&json, order, as: .query) } }
+        }
       }
     case ("GET", "/fapi/v1/allOrders"):
       return RestRoute(.signed, weight: 5) { core, parameters throws(RestFailure) in
@@ -102,7 +105,9 @@ extension ExchangeCore {
     guard ["BOTH", nil].contains(parameters["positionSide"]) else {
       throw RestFailure(-4061, "Order's position side does not match user's setting.")
     }
-    if parameters["priceMatch"].map({ $0 != "NONE" }) == true || parameters["goodTillDate"].map({ $0 != "0" }) == true {
+    if parameters["priceMatch"].map({ $0 != "NONE" }) == true
+      || parameters["goodTillDate"].map({ $0 != "0" }) == true
+    {
       throw RestFailure(-1128, "This simulator takes neither priceMatch nor goodTillDate.")
     }
     let rules = table[instrument].rules
@@ -181,7 +186,8 @@ extension ExchangeCore {
       return order
     }
     guard let text = parameters["origClientOrderId"] else {
-      throw RestFailure(-1102, "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!")
+      throw RestFailure(
+        -1102, "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!")
     }
     guard let id = names.handle(text, instrument), let order = exchange.order(id: id, instrument) else {
       throw RestFailure(missing)
@@ -243,7 +249,8 @@ extension ExchangeCore {
     let start = try parameters.integer("startTime") ?? 0
     let end = try parameters.integer("endTime") ?? .max
     let all = exchange.trades(instrument, fromID: first ?? 1).filter {
-      (orderID == nil || $0.orderID == orderID) && $0.time.milliseconds >= start && $0.time.milliseconds <= end
+      (orderID == nil || $0.orderID == orderID) && $0.time.milliseconds >= start
+        && $0.time.milliseconds <= end
     }
     let chosen = first == nil ? all.suffix(limit) : all.prefix(limit)
     return RestAnswer { json in json.array { json in for trade in chosen { write(&json, trade) } } }

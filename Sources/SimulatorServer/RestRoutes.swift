@@ -98,7 +98,8 @@ extension ExchangeCore {
     case .none: return
     case .key: verdict = verifier.verdict(onKey: call.apiKey)
     case .signed:
-      verdict = verifier.verdict(apiKey: call.apiKey, query: call.query, body: call.body, serverNow: clock.now)
+      verdict = verifier.verdict(
+        apiKey: call.apiKey, query: call.query, body: call.body, serverNow: clock.now)
     }
     guard case .refused(let status, let code, let message) = verdict else { return }
     // Without keys of its own the simulator says which pair it takes: it guards nothing but loopback.
@@ -121,7 +122,8 @@ extension ExchangeCore {
   }
 
   static func route(_ method: String, _ path: String) -> RestRoute? {
-    guard let route = marketRoute(method, path) ?? accountRoute(method, path) ?? orderRoute(method, path) else {
+    guard let route = marketRoute(method, path) ?? accountRoute(method, path) ?? orderRoute(method, path)
+    else {
       return nil
     }
     return route

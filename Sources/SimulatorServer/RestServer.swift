@@ -17,7 +17,8 @@ struct RestServer: Sendable {
   /// - Parameter onRunning: told the port once connections are accepted.
   func run(port: Int, logger: Logger, onRunning: @escaping @Sendable (Int) async -> Void) async throws {
     let application = Application(
-      responder: CallbackResponder { (request: Request, _: BasicRequestContext) in try await respond(request) },
+      responder: CallbackResponder { (request: Request, _: BasicRequestContext) in try await respond(request)
+      },
       configuration: ApplicationConfiguration(address: .hostname("127.0.0.1", port: port), serverName: nil),
       onServerRunning: { channel in await onRunning(channel.localAddress?.port ?? port) },
       logger: logger)

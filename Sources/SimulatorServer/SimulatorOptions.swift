@@ -48,9 +48,11 @@ public struct SimulatorOptions: Sendable {
   /// The first option that cannot be used.
   func check() throws(SimulatorError) {
     guard speed > 0, speed <= VenueClock.speedMax else {
-      throw .option(name: "speed", reason: "\(speed) is not between 0 and \(VenueClock.speedMax); 1 is real time")
+      throw .option(
+        name: "speed", reason: "\(speed) is not between 0 and \(VenueClock.speedMax); 1 is real time")
     }
-    for (name, port) in [("rest-port", restPort), ("stream-port", streamPort)] where !(0...65_535).contains(port) {
+    for (name, port) in [("rest-port", restPort), ("stream-port", streamPort)]
+    where !(0...65_535).contains(port) {
       throw .option(name: name, reason: "\(port) is no port; use 0 to 65535, 0 picks a free one")
     }
     guard (apiKey == nil) == (apiSecret == nil) else {

@@ -68,7 +68,9 @@ struct StreamCommand {
 
   private static func identity(_ id: Any) -> [UInt8]? {
     // A value just parsed from JSON always serialises; anything else counts as no id.
-    guard let data = try? JSONSerialization.data(withJSONObject: id, options: [.fragmentsAllowed]) else { return nil }
+    guard let data = try? JSONSerialization.data(withJSONObject: id, options: [.fragmentsAllowed]) else {
+      return nil
+    }
     return Array(data)
   }
 }

@@ -30,7 +30,9 @@ struct StreamHub {
 
   init(_ table: InstrumentTable) {
     var symbols: [String: Int] = [:]
-    for (index, instrument) in table.instruments.enumerated() { symbols[instrument.symbol.lowercased()] = index }
+    for (index, instrument) in table.instruments.enumerated() {
+      symbols[instrument.symbol.lowercased()] = index
+    }
     self.symbols = symbols
     let empty = [Fan](repeating: Fan(), count: table.count)
     bookTickers = empty
@@ -56,7 +58,9 @@ struct StreamHub {
     guard !connection.streams.contains(name) else { return true }
     guard connection.streams.count < StreamConnection.streamsMax else { return false }
     connection.streams.append(name)
-    guard let stream = StreamName(name, symbols: symbols), stream.entry == connection.entry else { return true }
+    guard let stream = StreamName(name, symbols: symbols), stream.entry == connection.entry else {
+      return true
+    }
     subscriptionCount += 1
     let isFirst = change(stream) { fan in
       if fan.name.isEmpty { fan.name = Array("{\"stream\":\"\(name)\",\"data\":".utf8) }

@@ -39,7 +39,9 @@ struct StreamPath: Sendable, Equatable {
     guard parts.count > 1 else { return }
     for pair in parts[1].split(separator: "&") {
       let halves = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-      guard halves.count == 2, let value = RequestParameters.decoded(halves[1]), !value.isEmpty else { continue }
+      guard halves.count == 2, let value = RequestParameters.decoded(halves[1]), !value.isEmpty else {
+        continue
+      }
       switch halves[0] {
       case "streams":
         for name in value.split(separator: "/") {

@@ -181,7 +181,8 @@ private final class UpgradeRefusal: ChannelInboundHandler, RemovableChannelHandl
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     guard case .head(let head) = unwrapInboundIn(data) else { return }
-    let body = "no stream at \(head.uri); open /public, /market or /private with /ws or /stream as a WebSocket\n"
+    let body =
+      "no stream at \(head.uri); open /public, /market or /private with /ws or /stream as a WebSocket\n"
     var headers = HTTPHeaders()
     headers.add(name: "content-length", value: String(body.utf8.count))
     headers.add(name: "content-type", value: "text/plain")
@@ -193,7 +194,11 @@ private final class UpgradeRefusal: ChannelInboundHandler, RemovableChannelHandl
     context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in bound.value.close(promise: nil) }
   }
 
-  func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    // A refused upgrade is reported here first; the request itself follows and gets its answer.
+    if error is NIOWebSocketUpgradeError { return }
+    context.close(promise: nil)
+  }
 }
 
 extension ExchangeCore {

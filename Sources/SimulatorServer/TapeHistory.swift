@@ -23,9 +23,13 @@ public struct TapeHistory: Sendable {
   static func load(
     tapePath: String, table: InstrumentTable, firstPrices: [Price]
   ) throws(SimulatorError) -> TapeHistory {
-    let folder = (tapePath as NSString).standardizingPath
+    var isFolder: ObjCBool = false
+    _ = FileManager.default.fileExists(atPath: tapePath, isDirectory: &isFolder)
+    // Beside a single file its own folder counts. An empty path component is the current folder.
+    let parent = (tapePath as NSString).deletingLastPathComponent
+    let folder = isFolder.boolValue ? tapePath : parent.isEmpty ? "." : parent
     let candidates = [
-      folder, folder + "/klines", folder + "/../klines", folder + "/../../klines", folder + "/../../../klines",
+      folder, folder + "/klines", folder + "/../klines", folder + "/../../klines",
     ]
     var pasts: [Past?] = []
     for (index, instrument) in table.instruments.enumerated() {
@@ -81,7 +85,8 @@ public struct TapeHistory: Sendable {
   ///
   /// A timeframe finer than the symbol's file has no bars.
   func bars(
-    _ instrument: InstrumentID, _ timeframe: Timeframe, from: Instant, to: Instant, end: Instant, countMax: Int
+    _ instrument: InstrumentID, _ timeframe: Timeframe, from: Instant, to: Instant, end: Instant,
+    countMax: Int
   ) -> [HistoryBar] {
     guard Int(instrument.index) < pasts.count, let past = pasts[Int(instrument.index)],
       timeframe >= past.timeframe

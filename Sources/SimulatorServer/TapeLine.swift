@@ -64,7 +64,9 @@ struct TapeLine {
     }
   }
 
-  private static func decimal(_ key: Unicode.Scalar, in json: UnsafeBufferPointer<UInt8>) throws(Failure) -> Int64 {
+  private static func decimal(_ key: Unicode.Scalar, in json: UnsafeBufferPointer<UInt8>) throws(Failure)
+    -> Int64
+  {
     guard let bytes = value(key, in: json),
       let value = FixedPoint.parse(Substring(decoding: bytes, as: UTF8.self))
     else { throw .malformed(String(key)) }
@@ -84,7 +86,8 @@ struct TapeLine {
     var index = 0
     let last = json.count - 4
     while index < last {
-      guard json[index] == 0x22, json[index + 1] == letter, json[index + 2] == 0x22, json[index + 3] == 0x3A else {
+      guard json[index] == 0x22, json[index + 1] == letter, json[index + 2] == 0x22, json[index + 3] == 0x3A
+      else {
         index += 1
         continue
       }

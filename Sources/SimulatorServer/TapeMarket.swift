@@ -176,7 +176,8 @@ struct TapeRecording {
       result[index].lines.append(line)
       switch line.kind {
       case .quote:
-        result[index].priceDivisor = divisor(divisor(result[index].priceDivisor, line.values.0), line.values.2)
+        result[index].priceDivisor = divisor(
+          divisor(result[index].priceDivisor, line.values.0), line.values.2)
         result[index].quantityDivisor = divisor(
           divisor(result[index].quantityDivisor, line.values.1), line.values.3)
       case .trade:

@@ -29,7 +29,8 @@ enum Migrations {
     if found > 0 { try backUp(found) }
     try queue.writeWithoutTransaction { db in
       try db.inTransaction(.immediate) {
-        let current = try version(of: db, path: path, supported: supported)  // the other start may have been first
+        // the other start may have been first
+        let current = try version(of: db, path: path, supported: supported)
         for migration in migrations where migration.version > current {
           try db.execute(sql: migration.sql)
         }

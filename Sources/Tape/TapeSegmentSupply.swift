@@ -32,15 +32,20 @@ final class TapeSegmentSupply: Sendable {
     }
   }
 
-  /// The next segment, prepared or made on the spot; `wasReady` tells which.   [writer]
-  func take(wasReady: inout Bool) throws(TapeError) -> MappedRegion {
+  /// Begins the next segment, prepared or made on the spot; `wasReady` tells which.   [writer]
+  ///
+  /// It gets its name under the lock: otherwise the preparer could put another file in the prepared one's place first.
+  func begin(_ header: TapeHeader, wasReady: inout Bool) throws(TapeError) -> MappedRegion {
     var isReady = false
     let region = try state.withLock { state throws(TapeError) -> MappedRegion in
       if let prepared = state.prepared.take() {
         isReady = true
+        try TapeSegment.begin(prepared, header, in: directory)
         return prepared
       }
-      return try make()
+      let made = try make()
+      try TapeSegment.begin(made, header, in: directory)
+      return made
     }
     wasReady = isReady
     return region

@@ -53,8 +53,7 @@ public import Synchronization
     first.capacity = recordsPerSegment
     first.segment = (try tape.segments().last ?? 0) + 1
     var wasReady = false
-    let region = try supply.take(wasReady: &wasReady)
-    try TapeSegment.begin(region, first, in: tape)
+    let region = try supply.begin(first, wasReady: &wasReady)
     segmentHeader = first
     slots = region.base + TapeHeader.byteCount
     commit = TapeSegment.commit(of: region)
@@ -140,8 +139,7 @@ public import Synchronization
         field: "segment number", found: "\(header.segment)", expected: "at most \(TapeLimits.segmentMax)")
     }
     var wasReady = false
-    let next = try claim.supply.take(wasReady: &wasReady)
-    try TapeSegment.begin(next, header, in: claim.supply.directory)
+    let next = try claim.supply.begin(header, wasReady: &wasReady)
     if !wasReady { unprepared += 1 }
     // Sealed only when its successor is there: a reader that sees the seal finds the next segment.
     commit.pointee.store(TapeCommit(count: index, isSealed: true).word, ordering: .releasing)

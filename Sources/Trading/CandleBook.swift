@@ -253,9 +253,10 @@ public struct CandleBook: ~Copyable, Sendable {
           nextDue = 0
           return
         }
-        for timeframe in Timeframe.allCases {
-          let item = series.base + index * 5 + Int(timeframe.rawValue)
+        for number in 0..<5 {
+          let item = series.base + index * 5 + number
           guard item.pointee.stretch.capacity > 0 else { continue }
+          let timeframe = Self.timeframe(number)
           let length = timeframe.nanoseconds
           if item.pointee.runningOpen == 0 {
             guard item.pointee.closedClose != 0 else { continue }
@@ -313,15 +314,27 @@ public struct CandleBook: ~Copyable, Sendable {
     Int(instrument.index) * 5 + Int(timeframe.rawValue)
   }
 
+  /// The timeframe with a raw value, without the array that `allCases` would build.
+  @inline(__always) private static func timeframe(_ number: Int) -> Timeframe {
+    switch number {
+    case 0: .minute1
+    case 1: .minute5
+    case 2: .minute15
+    case 3: .hour1
+    default: .day1
+    }
+  }
+
   private mutating func absorbTrade(_ event: MarketEvent, _ index: Int, _ closed: inout ClosedCandles) {
     let time = event.time.nanoseconds
     let ticks = event.price.ticks
     let steps = event.quantity.steps
     let trades = Int32(clamping: event.tradeCount)
     var isLate = false
-    for timeframe in Timeframe.allCases {
-      let item = series.base + index * 5 + Int(timeframe.rawValue)
+    for number in 0..<5 {
+      let item = series.base + index * 5 + number
       guard item.pointee.stretch.capacity > 0 else { continue }
+      let timeframe = Self.timeframe(number)
       let length = timeframe.nanoseconds
       if item.pointee.runningOpen == 0 {
         let openTime = time - time % length
@@ -441,7 +454,7 @@ public struct CandleBook: ~Copyable, Sendable {
     }
     guard timeframe.rawValue == last.pointee.barTimeframe else { return }
     for number in (Int(timeframe.rawValue) + 1)..<5 {
-      guard let larger = Timeframe(rawValue: UInt8(number)) else { continue }
+      let larger = Self.timeframe(number)
       let sum = series.base + index * 5 + number
       if sum.pointee.stretch.capacity > 0 { aggregate(candle, timeframe, into: sum, larger, index, &closed) }
     }

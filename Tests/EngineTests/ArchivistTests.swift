@@ -119,7 +119,8 @@ struct ArchivistTests {
 
     isThere.withLock { $0 = true }
     clock.advance(10)
-    #expect(await archivist.absorb(Array(many[Int(next)...]), from: next, run: run) == next)  // full when offered
+    // full when offered
+    #expect(await archivist.absorb(Array(many[Int(next)...]), from: next, run: run) == next)
     #expect(await archivist.absorb(Array(many[Int(next)...]), from: next, run: run) == UInt64(many.count))
     #expect(try await store.cursor(of: run.key) == UInt64(many.count))
     #expect(await archivist.health == StoreHealth())

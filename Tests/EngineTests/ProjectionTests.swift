@@ -92,6 +92,17 @@ struct ProjectionTests {
     #expect(view.totals.roundTrips == 0 && view.totals.openPositions == 0)
   }
 
+  @Test("numbers that are none never reach the JSON")
+  func notNumbers() throws {
+    let signal = Signal(
+      causeSequence: 1, time: Samples.at(1), horizonNanoseconds: 1, returnFraction: .nan,
+      confidence: .infinity,
+      instrument: Samples.bitcoin)
+    let view = board([.signal(signal, time: Samples.at(1))]).view()
+    #expect(view.totals.signals == 1 && view.symbols[0].signalFraction == nil)
+    _ = try JSONEncoder().encode(view)
+  }
+
   @Test("the desk's mode shows in the state")
   func states() {
     func state(_ entries: [JournalEntry]) -> String { board(entries).view().state }

@@ -15,7 +15,8 @@ struct RestTests {
       let symbols = try #require(info["symbols"] as? [[String: Any]])
       #expect(symbols.map { $0["symbol"] as? String } == ["BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT"])
       let filters = try #require(symbols[0]["filters"] as? [[String: Any]])
-      #expect(filters.first { $0["filterType"] as? String == "PRICE_FILTER" }?["tickSize"] as? String == "0.1")
+      #expect(
+        filters.first { $0["filterType"] as? String == "PRICE_FILTER" }?["tickSize"] as? String == "0.1")
       let depth = try await simulator.get("/fapi/v1/depth?symbol=BTCUSDT&limit=5").object()
       let bids = try #require(depth["bids"] as? [[String]])
       let asks = try #require(depth["asks"] as? [[String]])
@@ -43,11 +44,14 @@ struct RestTests {
         try await simulator.get("/fapi/v1/klines?symbol=BTCUSDT&" + target).array()
           .compactMap { ($0 as? [Any])?[0] as? Int64 }
       }
-      for (name, length) in [("1m", 60_000), ("5m", 300_000), ("15m", 900_000), ("1h", 3_600_000), ("1d", 86_400_000)] {
+      for (name, length) in [
+        ("1m", 60_000), ("5m", 300_000), ("15m", 900_000), ("1h", 3_600_000), ("1d", 86_400_000),
+      ] {
         let times = try await opens("interval=\(name)&limit=200")
         #expect(times.count == 200)
         #expect(zip(times, times.dropFirst()).allSatisfy { $1 - $0 == Int64(length) })
-        #expect((times.last ?? 0) <= simulator.now && (times.last ?? 0) > simulator.now - Int64(length) - 2_000)
+        #expect(
+          (times.last ?? 0) <= simulator.now && (times.last ?? 0) > simulator.now - Int64(length) - 2_000)
       }
       let row = try #require(
         try await simulator.get("/fapi/v1/klines?symbol=BTCUSDT&interval=1h&limit=2").array().first as? [Any])
@@ -105,7 +109,9 @@ struct RestTests {
       #expect(forged.status == 400 && forged.code == -1022)
       #expect(try await simulator.signed("GET", path, timestamp: simulator.now - 6_000).code == -1021)
       #expect(try await simulator.signed("GET", path, timestamp: simulator.now + 3_000).code == -1021)
-      #expect(try await simulator.signed("GET", path, "recvWindow=20000", timestamp: simulator.now - 6_000).status == 200)
+      #expect(
+        try await simulator.signed("GET", path, "recvWindow=20000", timestamp: simulator.now - 6_000).status
+          == 200)
     }
   }
 
@@ -151,13 +157,23 @@ struct RestTests {
       ]
       for (query, code) in cases {
         let answer = try await simulator.signed("POST", "/fapi/v1/order", query)
-        #expect(answer.status == 400 && answer.code == code, "\(query): \(String(decoding: answer.body, as: UTF8.self))")
+        #expect(
+          answer.status == 400 && answer.code == code,
+          "\(query): \(String(decoding: answer.body, as: UTF8.self))")
       }
-      #expect(try await simulator.signed("POST", "/fapi/v1/marginType", "symbol=BTCUSDT&marginType=CROSSED").code == -4046)
-      #expect(try await simulator.signed("POST", "/fapi/v1/positionSide/dual", "dualSidePosition=false").code == -4059)
-      #expect(try await simulator.signed("POST", "/fapi/v1/leverage", "symbol=BTCUSDT&leverage=200").code == -4028)
-      #expect(try await simulator.signed("GET", "/fapi/v1/order", "symbol=BTCUSDT&origClientOrderId=x").code == -2013)
-      #expect(try await simulator.signed("DELETE", "/fapi/v1/order", "symbol=BTCUSDT&orderId=99").code == -2011)
+      #expect(
+        try await simulator.signed("POST", "/fapi/v1/marginType", "symbol=BTCUSDT&marginType=CROSSED").code
+          == -4046)
+      #expect(
+        try await simulator.signed("POST", "/fapi/v1/positionSide/dual", "dualSidePosition=false").code
+          == -4059)
+      #expect(
+        try await simulator.signed("POST", "/fapi/v1/leverage", "symbol=BTCUSDT&leverage=200").code == -4028)
+      #expect(
+        try await simulator.signed("GET", "/fapi/v1/order", "symbol=BTCUSDT&origClientOrderId=x").code
+          == -2013)
+      #expect(
+        try await simulator.signed("DELETE", "/fapi/v1/order", "symbol=BTCUSDT&orderId=99").code == -2011)
     }
   }
 
@@ -167,7 +183,8 @@ struct RestTests {
       let ticker = try await simulator.get("/fapi/v1/ticker/bookTicker?symbol=BTCUSDT").object()
       let bid = try #require(Double(ticker["bidPrice"] as? String ?? ""))
       let price = String(format: "%.1f", (bid * 0.97 * 10).rounded(.down) / 10)
-      let query = "symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.002&price=\(price)&newClientOrderId=aegis-1-a"
+      let query =
+        "symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.002&price=\(price)&newClientOrderId=aegis-1-a"
       let placed = try await simulator.signed("POST", "/fapi/v1/order", query).object()
       #expect(placed["status"] as? String == "NEW" && placed["clientOrderId"] as? String == "aegis-1-a")
       #expect(placed["price"] as? String == price && placed["avgPrice"] == nil)
@@ -176,14 +193,19 @@ struct RestTests {
       #expect(open.count == 1)
       let risk = try await simulator.signed("GET", "/fapi/v3/positionRisk").array()
       #expect((risk.first as? [String: Any])?["positionAmt"] as? String == "0.000")
-      let asked = try await simulator.signed("GET", "/fapi/v1/order", "symbol=BTCUSDT&origClientOrderId=aegis-1-a").object()
+      let asked = try await simulator.signed(
+        "GET", "/fapi/v1/order", "symbol=BTCUSDT&origClientOrderId=aegis-1-a"
+      ).object()
       #expect(asked["orderId"] as? Int64 == placed["orderId"] as? Int64)
       let cancelled = try await simulator.signed(
         "DELETE", "/fapi/v1/order", "symbol=BTCUSDT&origClientOrderId=aegis-1-a"
       ).object()
       #expect(cancelled["status"] as? String == "CANCELED")
-      #expect(try await simulator.signed("DELETE", "/fapi/v1/order", "symbol=BTCUSDT&origClientOrderId=aegis-1-a").code == -2011)
-      #expect(try await simulator.signed("POST", "/fapi/v1/order", query).status == 200, "a name is free again")
+      #expect(
+        try await simulator.signed("DELETE", "/fapi/v1/order", "symbol=BTCUSDT&origClientOrderId=aegis-1-a")
+          .code == -2011)
+      #expect(
+        try await simulator.signed("POST", "/fapi/v1/order", query).status == 200, "a name is free again")
       #expect(try await simulator.signed("DELETE", "/fapi/v1/allOpenOrders", "symbol=BTCUSDT").code == 200)
       #expect(try await simulator.signed("GET", "/fapi/v1/openOrders", "symbol=BTCUSDT").array().isEmpty)
       #expect(try await simulator.signed("GET", "/fapi/v1/allOrders", "symbol=BTCUSDT").array().count == 2)
@@ -194,7 +216,10 @@ struct RestTests {
   func badOptions() async throws {
     var options = TestSimulator.generated()
     options.apiKey = "only-a-key"
-    await #expect(throws: SimulatorError.option(name: "api-key", reason: "key and secret come together; give both or neither")) {
+    await #expect(
+      throws: SimulatorError.option(
+        name: "api-key", reason: "key and secret come together; give both or neither")
+    ) {
       try await SimulatorServer(options: options).run { _ in }
     }
     try await TestSimulator.run(TestSimulator.generated()) { simulator in

@@ -16,7 +16,9 @@ struct StreamTests {
         let next = try socket.until { $0["e"] as? String == "bookTicker" }
         #expect((next["u"] as? Int64 ?? 0) > (first["u"] as? Int64 ?? 0))
       }
-      try await simulator.socket("/market/stream?streams=btcusdt@aggTrade/ethusdt@markPrice@1s/btcusdt@kline_1m") { socket in
+      try await simulator.socket(
+        "/market/stream?streams=btcusdt@aggTrade/ethusdt@markPrice@1s/btcusdt@kline_1m"
+      ) { socket in
         var seen: Set<String> = []
         var aggregates: [Int64] = []
         while seen.count < 3 || aggregates.count < 5 {
@@ -43,8 +45,10 @@ struct StreamTests {
   func commands() async throws {
     try await TestSimulator.run(TestSimulator.generated()) { simulator in
       try await simulator.socket("/public/ws") { socket in
-        try socket.send(#"{"method":"SUBSCRIBE","params":["btcusdt@bookTicker","ethusdt@trade"],"id":1,"more":{}}"#)
-        #expect(try socket.until { Self.id($0, 1) }["result"] is NSNull)
+        try socket.send(
+          #"{"method":"SUBSCRIBE","params":["btcusdt@bookTicker","ethusdt@trade"],"id":1,"more":{}}"#)
+        let added = try socket.until { Self.id($0, 1) }
+        #expect(added["result"] is NSNull)
         try socket.send(#"{"method":"LIST_SUBSCRIPTIONS","id":"text-id"}"#)
         let list = try socket.until { $0["id"] as? String == "text-id" }
         #expect(list["result"] as? [String] == ["btcusdt@bookTicker", "ethusdt@trade"])
@@ -54,16 +58,21 @@ struct StreamTests {
         let envelope = try socket.until { $0["stream"] != nil }
         #expect(envelope["data"] is [String: Any])
         try socket.send(#"{"method":"GET_PROPERTY","params":["combined"],"id":4}"#)
-        #expect(try socket.until { Self.id($0, 4) }["result"] as? Bool == true)
+        let property = try socket.until { Self.id($0, 4) }
+        #expect(property["result"] as? Bool == true)
         try socket.send(#"{"method":"UNSUBSCRIBE","params":["btcusdt@bookTicker","ethusdt@trade"],"id":5}"#)
         _ = try socket.until { Self.id($0, 5) }
         try socket.send(#"{"method":"DANCE","id":6}"#)
         let refused = try #require(try socket.next())
-        #expect(refused.text.contains(#""code":2"#) && refused.text.contains(#""id":6"#), "silent after UNSUBSCRIBE")
+        #expect(
+          refused.text.contains(#""code":2"#) && refused.text.contains(#""id":6"#), "silent after UNSUBSCRIBE"
+        )
         try socket.send("{")
-        #expect(try #require(try socket.next()).text.contains(#""code":3"#))
+        let broken = try #require(try socket.next())
+        #expect(broken.text.contains(#""code":3"#))
         try socket.send("ping", opcode: 9)
-        #expect(try socket.next() == TestSocket.Frame(opcode: 10, payload: Array("ping".utf8)))
+        let pong = try socket.next()
+        #expect(pong == TestSocket.Frame(opcode: 10, payload: Array("ping".utf8)))
       }
     }
   }
@@ -128,23 +137,30 @@ struct StreamTests {
       let sold = try await simulator.signed(
         "POST", "/fapi/v1/order", "symbol=BTCUSDT&side=SELL&type=MARKET&quantity=0.004"
       ).object()
-      #expect(sold["status"] as? String == "NEW" && sold["executedQty"] as? String == "0.000", "ACK knows nothing")
+      #expect(
+        sold["status"] as? String == "NEW" && sold["executedQty"] as? String == "0.000", "ACK knows nothing")
       let lines = try await TestClient.blocking { try (0..<6).compactMap { _ in try socket.next()?.text } }
-      let parsed = try lines.map { try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] ?? [:] }
+      let parsed = try lines.map {
+        try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] ?? [:]
+      }
       #expect(
         parsed.map { $0["e"] as? String ?? "" } == [
           "ACCOUNT_UPDATE", "ORDER_TRADE_UPDATE", "ORDER_TRADE_UPDATE",
           "ACCOUNT_UPDATE", "ORDER_TRADE_UPDATE", "ORDER_TRADE_UPDATE",
         ])
       let fill = try #require(parsed[2]["o"] as? [String: Any])
-      #expect(fill["x"] as? String == "TRADE" && fill["X"] as? String == "FILLED" && fill["c"] as? String == "one")
+      #expect(
+        fill["x"] as? String == "TRADE" && fill["X"] as? String == "FILLED" && fill["c"] as? String == "one")
       let update = try #require(parsed[3]["a"] as? [String: Any])
       let balance = try #require((update["B"] as? [[String: Any]])?.first)
       let position = try #require((update["P"] as? [[String: Any]])?.first)
-      let rest = try #require(try await simulator.signed("GET", "/fapi/v3/balance").array().first as? [String: Any])
-      let risk = try #require(try await simulator.signed("GET", "/fapi/v3/positionRisk").array().first as? [String: Any])
+      let rest = try #require(
+        try await simulator.signed("GET", "/fapi/v3/balance").array().first as? [String: Any])
+      let risk = try #require(
+        try await simulator.signed("GET", "/fapi/v3/positionRisk").array().first as? [String: Any])
       #expect(balance["wb"] as? String == rest["balance"] as? String)
-      #expect(position["pa"] as? String == risk["positionAmt"] as? String && position["pa"] as? String == "0.009")
+      #expect(
+        position["pa"] as? String == risk["positionAmt"] as? String && position["pa"] as? String == "0.009")
       #expect(position["ep"] as? String == risk["entryPrice"] as? String)
       let trades = try await simulator.signed("GET", "/fapi/v1/userTrades", "symbol=BTCUSDT").array()
         .compactMap { $0 as? [String: Any] }

@@ -11,7 +11,8 @@ struct TapeMarketTests {
   static func withFolder<Value>(_ files: [String: String], _ body: (String) throws -> Value) throws -> Value {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("aegis-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }  // a leftover in the temporary folder harms nobody
+    // A leftover in the temporary folder harms nobody.
+    defer { try? FileManager.default.removeItem(at: folder) }
     for (name, text) in files {
       let path = folder.appendingPathComponent(name).path
       try FileManager.default.createDirectory(
@@ -21,7 +22,9 @@ struct TapeMarketTests {
     return try body(folder.path)
   }
 
-  static func trade(_ received: String, _ price: String, _ quantity: String, maker: Bool, symbol: String = "BTCUSDT") -> String {
+  static func trade(
+    _ received: String, _ price: String, _ quantity: String, maker: Bool, symbol: String = "BTCUSDT"
+  ) -> String {
     #"\#(received) {"stream":"x@trade","data":{"e":"trade","E":1,"T":1,"s":"\#(symbol)","t":9,"p":"\#(price)","q":"\#(quantity)","X":"MARKET","m":\#(maker)}}"#
       + "\n"
   }
@@ -53,14 +56,18 @@ struct TapeMarketTests {
       #expect(aggregates.map(\.price.ticks) == [201, 200, 200, 200])
       #expect(aggregates.map { $0.flags.contains(.buyerIsMaker) } == [false, true, false, false])
       #expect(zip(tape.tracks[0].events, tape.tracks[0].events.dropFirst()).allSatisfy { $0.time <= $1.time })
-      #expect(tape.tracks[0].events.contains { $0.kind == .mark && $0.markE8 == 10_025_000_000 }, "made from the mid")
+      #expect(
+        tape.tracks[0].events.contains { $0.kind == .mark && $0.markE8 == 10_025_000_000 },
+        "made from the mid")
     }
   }
 
   @Test("reads milliseconds, microseconds and nanoseconds alike")
   func units() throws {
     for (unit, zeros) in [("", 0), ("000", 3), ("000000", 6)] {
-      let text = Self.quote("1680652800000" + unit, "10.0", "10.1") + Self.quote("1680652800250" + unit, "10.1", "10.2")
+      let text =
+        Self.quote("1680652800000" + unit, "10.0", "10.1")
+        + Self.quote("1680652800250" + unit, "10.1", "10.2")
       try Self.withFolder(["a.txt": text]) { folder in
         let quotes = try TapeMarket.load(path: folder).tracks[0].events.filter { $0.kind == .quote }
         #expect(quotes.map(\.time.nanoseconds) == [0, 250_000_000], "\(zeros) more digits")
@@ -71,8 +78,10 @@ struct TapeMarketTests {
   @Test("plays forever: times and ids never go back, several files follow each other, symbols start together")
   func loops() throws {
     let files = [
-      "late.txt": Self.quote("1723161255000", "200.0", "200.1") + Self.trade("1723161256000", "200.1", "1.5", maker: false),
-      "early.txt": Self.quote("1680652800000", "100.0", "100.1") + Self.trade("1680652801000", "100.1", "1.5", maker: false),
+      "late.txt": Self.quote("1723161255000", "200.0", "200.1")
+        + Self.trade("1723161256000", "200.1", "1.5", maker: false),
+      "early.txt": Self.quote("1680652800000", "100.0", "100.1")
+        + Self.trade("1680652801000", "100.1", "1.5", maker: false),
       "other.txt": Self.quote("1500000000000", "5.0", "5.1", symbol: "ETHUSDT"),
     ]
     try Self.withFolder(files) { folder in
@@ -96,11 +105,14 @@ struct TapeMarketTests {
 
   @Test("puts history before the start, scaled to join it")
   func history() throws {
-    let csv = "open_time_ms,open,high,low,close,volume\n" + (0..<120).map {
-      "\(1_746_372_780_000 + $0 * 60_000),\(200 + $0),\(202 + $0),\(199 + $0),\(201 + $0),3.5\n"
-    }.joined()
+    let csv =
+      "open_time_ms,open,high,low,close,volume\n"
+      + (0..<120).map {
+        "\(1_746_372_780_000 + $0 * 60_000),\(200 + $0),\(202 + $0),\(199 + $0),\(201 + $0),3.5\n"
+      }.joined()
     let files = [
-      "raw/a.txt": Self.trade("1680652800000", "642.0", "0.5", maker: false) + Self.quote("1680652800001", "642.0", "642.5"),
+      "raw/a.txt": Self.trade("1680652800000", "642.0", "0.5", maker: false)
+        + Self.quote("1680652800001", "642.0", "642.5"),
       "klines/BTCUSDT_1m.csv": csv,
     ]
     try Self.withFolder(files) { folder in
@@ -108,7 +120,7 @@ struct TapeMarketTests {
       let end = Instant(milliseconds: 1_795_250_040_000)
       let bars = tape.history.bars(InstrumentID(0), .minute1, from: .never, to: end, end: end, countMax: 500)
       #expect(bars.count == 120)
-      #expect(bars.last?.openTime.milliseconds == 1_795_250_040_000 - 60_000)
+      #expect(bars.last?.openTime == end.advanced(byNanoseconds: -60_000_000_000))
       #expect(bars.last?.closeTicks == 1_284, "last close 320 became 642")
       #expect(bars.first?.openTicks == 803, "200 × 642 ÷ 320 = 401.25, on a grid of 0.5")
       let hours = tape.history.bars(InstrumentID(0), .hour1, from: .never, to: end, end: end, countMax: 2)
@@ -130,12 +142,15 @@ struct TapeMarketTests {
     let sinceMidnight = try reason(["ADAUSDT_1m.csv": "0,0.3067,0.3068,0.3066,0.3068,274004\n"])
     #expect(sinceMidnight.hasPrefix("ADAUSDT_1m.csv:1: open time 0 is not an epoch time"))
     #expect(sinceMidnight.contains("add the day's epoch milliseconds to the first column"))
-    #expect(try reason(["a.txt": "43200000 {}\n"]).hasPrefix("a.txt:1: receive time 43200000 is not an epoch time"))
+    #expect(
+      try reason(["a.txt": "43200000 {}\n"]).hasPrefix("a.txt:1: receive time 43200000 is not an epoch time"))
     #expect(try reason(["a.txt": "hello\n"]).hasPrefix("a.txt:1: line starts with 'hello'"))
     let missing = Self.quote("1680652800000", "1.0", "1.1").replacingOccurrences(of: "\"B\"", with: "\"Z\"")
     #expect(try reason(["a.txt": missing]).hasPrefix("a.txt:1: member \"B\""))
     #expect(try reason([:]).contains("holds no recorded stream"))
-    #expect(try reason(["a.txt": #"1680652800000 {"lastUpdateId":1}"# + "\n"]).contains("no recorded quotes or trades"))
+    #expect(
+      try reason(["a.txt": #"1680652800000 {"lastUpdateId":1}"# + "\n"]).contains(
+        "no recorded quotes or trades"))
   }
 
   @Test(

@@ -29,7 +29,8 @@ enum TestClient {
   }
 
   /// Runs blocking work away from the server's cooperative threads.
-  static func blocking<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+  static func blocking<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value
+  {
     try await withCheckedThrowingContinuation { continuation in
       Thread.detachNewThread { continuation.resume(with: Result { try body() }) }
     }
@@ -60,7 +61,9 @@ enum TestClient {
   static func write(_ descriptor: Int32, _ bytes: [UInt8]) throws {
     var sent = 0
     while sent < bytes.count {
-      let count = bytes[sent...].withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+      let count = bytes[sent...].withUnsafeBytes {
+        send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+      }
       guard count > 0 else { throw Failure(description: "write failed: \(errno)") }
       sent += count
     }
@@ -100,7 +103,9 @@ enum TestClient {
       var fields: [String: String] = [:]
       for line in lines.dropFirst() {
         let halves = line.split(separator: ":", maxSplits: 1)
-        if halves.count == 2 { fields[halves[0].lowercased()] = halves[1].trimmingCharacters(in: .whitespaces) }
+        if halves.count == 2 {
+          fields[halves[0].lowercased()] = halves[1].trimmingCharacters(in: .whitespaces)
+        }
       }
       return Answer(status: status, headers: fields, body: Data(data[split.upperBound...]))
     }
@@ -167,10 +172,12 @@ final class TestSocket: @unchecked Sendable {
   }
 
   /// Frames until one satisfies a condition, that one included, at most `countMax`.
-  func until(_ countMax: Int = 20_000, _ condition: ([String: Any]) -> Bool) throws -> [String: Any] {
+  func until(_ countMax: Int = 2_000, _ condition: ([String: Any]) -> Bool) throws -> [String: Any] {
     for _ in 0..<countMax {
       guard let frame = try next() else { throw TestClient.Failure(description: "closed") }
-      guard let object = try JSONSerialization.jsonObject(with: Data(frame.payload)) as? [String: Any] else { continue }
+      guard let object = try JSONSerialization.jsonObject(with: Data(frame.payload)) as? [String: Any] else {
+        continue
+      }
       if condition(object) { return object }
     }
     throw TestClient.Failure(description: "not seen in \(countMax) frames")

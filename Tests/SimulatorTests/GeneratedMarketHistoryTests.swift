@@ -91,7 +91,9 @@ struct GeneratedMarketHistoryTests {
     let all = history.bars(InstrumentID(0), .day1, from: .never, to: market.settings.start, countMax: 5_000)
     #expect(all.count == Int(GeneratedMarketHistory.dayCountMax) + 1)
     #expect(all.first?.openTime == history.oldest)
-    #expect(history.bars(InstrumentID(0), .hour1, from: history.end, to: .init(nanoseconds: .max / 2), countMax: 5).isEmpty)
+    #expect(
+      history.bars(InstrumentID(0), .hour1, from: history.end, to: .init(nanoseconds: .max / 2), countMax: 5)
+        .isEmpty)
     #expect(history.bars(InstrumentID(0), .hour1, from: .never, to: history.oldest, countMax: 5).isEmpty)
   }
 

@@ -12,13 +12,13 @@ struct GeneratedMarketTests {
       GeneratedMarketSettings(symbolCount: symbols, seed: seed, messagesPerSecond: rate, start: start))
   }
 
-  /// FNV-1a over every byte of the events.
+  /// FNV-1a over every 8-byte word of the events.
   static func fingerprint(_ count: Int, seed: UInt64) -> UInt64 {
     var market = market(seed: seed)
     var hash: UInt64 = 0xCBF2_9CE4_8422_2325
     for _ in 0..<count {
       withUnsafeBytes(of: market.next()) { bytes in
-        for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        for word in bytes.bindMemory(to: UInt64.self) { hash = (hash ^ word) &* 0x100_0000_01B3 }
       }
     }
     return hash
@@ -33,42 +33,46 @@ struct GeneratedMarketTests {
   @Test("keeps to the rate asked for", arguments: [(10, 50), (40, 10_000), (300, 100_000)])
   func keepsRate(symbols: Int, rate: Int) {
     var market = Self.market(symbols, rate: rate)
-    let end = Self.start.advanced(byNanoseconds: 4_000_000_000)
+    let end = Self.start.advanced(byNanoseconds: 1_000_000_000)
     var count = 0
     while market.nextTime < end {
       _ = market.next()
       count += 1
     }
-    #expect(abs(count - 4 * rate) <= rate / 50 + 2, "\(count) events in four seconds")
+    #expect(abs(count - rate) <= rate / 50 + 2, "\(count) events in a second")
   }
 
-  @Test("never goes back in time, and its quotes and trades are sound", arguments: UInt64(0)..<8)
+  @Test("never goes back in time, and its quotes and trades are sound", arguments: UInt64(0)..<4)
   func isSound(seed: UInt64) {
     var market = Self.market(60, seed: seed, rate: 20_000)
     var last = Instant.never
     var aggregateIDs = [Int64](repeating: 0, count: 60)
-    var kinds = [MarketEvent.Kind: Int]()
-    for _ in 0..<60_000 {
+    var counts = (quotes: 0, trades: 0, marks: 0)
+    var faults: [MarketEvent] = []
+    for _ in 0..<20_000 {
       let event = market.next()
       let index = Int(event.instrument.index)
-      let rules = market.table.instruments[index].rules
-      #expect(event.time >= last, "seed \(seed)")
+      var isSound = event.time >= last
       last = event.time
-      kinds[event.kind, default: 0] += 1
       switch event.kind {
       case .quote:
-        #expect(event.bid.ticks > 0 && event.ask > event.bid && event.bidQuantity.steps > 0, "seed \(seed)")
-        #expect(event.askQuantity.steps > 0 && event.ask.ticks < rules.priceTicksMax, "seed \(seed)")
+        counts.quotes += 1
+        isSound = isSound && event.bid.ticks > 0 && event.ask > event.bid
+        isSound = isSound && event.bidQuantity.steps > 0 && event.askQuantity.steps > 0
       case .trade:
-        #expect(event.quantity.steps >= event.tradeCount && event.tradeCount >= 1, "seed \(seed)")
-        if aggregateIDs[index] > 0 { #expect(event.aggregateID == aggregateIDs[index] + 1, "seed \(seed)") }
+        counts.trades += 1
+        isSound = isSound && event.tradeCount >= 1 && event.quantity.steps >= event.tradeCount
+        isSound = isSound && (aggregateIDs[index] == 0 || event.aggregateID == aggregateIDs[index] + 1)
         aggregateIDs[index] = event.aggregateID
       case .mark:
-        #expect(event.markE8 > 0 && event.indexE8 > 0 && event.nextFunding > event.time, "seed \(seed)")
-      case .bar, .gap, .stream: Issue.record("a market has quotes, trades and marks only")
+        counts.marks += 1
+        isSound = isSound && event.markE8 > 0 && event.indexE8 > 0 && event.nextFunding > event.time
+      case .bar, .gap, .stream: isSound = false
       }
+      if !isSound { faults.append(event) }
     }
-    #expect((kinds[.quote] ?? 0) > (kinds[.trade] ?? 0) && (kinds[.trade] ?? 0) > (kinds[.mark] ?? 0))
+    #expect(faults.isEmpty, "seed \(seed), first \(String(describing: faults.first))")
+    #expect(counts.quotes > counts.trades && counts.trades > counts.marks && counts.marks > 0, "seed \(seed)")
   }
 
   /// Mid prices of each symbol, one a second.
@@ -91,19 +95,23 @@ struct GeneratedMarketTests {
 
   @Test("moves its symbols together, but not as one")
   func isCorrelated() {
-    var market = Self.market(12, seed: 5, rate: 2_000)
+    var market = Self.market(12, seed: 5, rate: 240)
     let mids = Self.mids(&market, seconds: 900)
-    let returns = mids.map { path in stride(from: 30, to: path.count, by: 30).map { path[$0] / path[$0 - 30] - 1 } }
+    let returns = mids.map { path in
+      stride(from: 30, to: path.count, by: 30).map { path[$0] / path[$0 - 30] - 1 }
+    }
     var correlations: [Double] = []
-    for a in returns.indices { for b in 0..<a { correlations.append(Self.correlation(returns[a], returns[b])) } }
+    for a in returns.indices {
+      for b in 0..<a { correlations.append(Self.correlation(returns[a], returns[b])) }
+    }
     let mean = correlations.reduce(0, +) / Double(correlations.count)
     #expect((0.25...0.9).contains(mean), "mean correlation \(mean)")
   }
 
   @Test("clusters its volatility: large moves follow large moves", arguments: UInt64(0)..<3)
   func clustersVolatility(seed: UInt64) {
-    var market = Self.market(4, seed: seed, rate: 1_000)
-    let mids = Self.mids(&market, seconds: 1_800)
+    var market = Self.market(4, seed: seed, rate: 100)
+    let mids = Self.mids(&market, seconds: 1_200)
     var total = 0.0
     for path in mids {
       let sizes = (1..<path.count).map { abs(path[$0] / path[$0 - 1] - 1) }
@@ -114,7 +122,7 @@ struct GeneratedMarketTests {
 
   @Test("trends enough for a follower: within the first minute some symbol moves by a quarter percent")
   func trends() {
-    var market = Self.market(40, seed: 3, rate: 4_000)
+    var market = Self.market(40, seed: 3, rate: 1_000)
     let mids = Self.mids(&market, seconds: 60)
     let moves = mids.map { path in abs((path.last ?? 1) / (path.first ?? 1) - 1) }
     #expect((moves.max() ?? 0) > 0.0025, "largest move \(moves.max() ?? 0)")

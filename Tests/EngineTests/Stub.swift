@@ -1,3 +1,0 @@
-import Testing
-
-@Suite("stub") struct Stub { @Test func builds() {} }
