@@ -89,7 +89,7 @@ let package = Package(
       name: "SimulatorServer",
       dependencies: [
         "Market", "BinanceWire", "Simulator", "CZlib", hummingbird, nioCore, nioPosix, nioHTTP1,
-        nioWebSocket, logging,
+        nioWebSocket, logging, .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
       swiftSettings: settings),
     .target(
@@ -128,7 +128,8 @@ let package = Package(
     .testTarget(name: "MarketTests", dependencies: ["Market"], swiftSettings: settings),
     .testTarget(
       name: "SharedMemoryTests", dependencies: ["SharedMemory", "CPlatform"], swiftSettings: settings),
-    .testTarget(name: "TapeTests", dependencies: ["Tape", "SharedMemory", "CPlatform"], swiftSettings: settings),
+    .testTarget(
+      name: "TapeTests", dependencies: ["Tape", "SharedMemory", "CPlatform"], swiftSettings: settings),
     .testTarget(name: "TradingTests", dependencies: ["Trading", "Market"], swiftSettings: settings),
     .testTarget(name: "SimulatorTests", dependencies: ["Simulator", "Market"], swiftSettings: settings),
     .testTarget(name: "BinanceWireTests", dependencies: ["BinanceWire", "Market"], swiftSettings: settings),
@@ -145,11 +146,16 @@ let package = Package(
     .testTarget(
       name: "PluginHostTests", dependencies: ["PluginHost", "Market", pluginABI], swiftSettings: settings),
     .testTarget(
-      name: "StorageTests", dependencies: ["Storage", "Trading", "Market", .product(name: "GRDB", package: "GRDB.swift")],
+      name: "StorageTests",
+      dependencies: ["Storage", "Trading", "Market", .product(name: "GRDB", package: "GRDB.swift")],
       swiftSettings: settings),
     .testTarget(
       name: "EngineTests",
-      dependencies: ["Engine", "Trading", "Simulator", "SharedMemory", "Tape", "Storage", "Market"],
+      dependencies: [
+        "Engine", "Trading", "Simulator", "SharedMemory", "Tape", "Storage", "Market", "BinanceWire",
+        "Binance",
+        "PluginHost",
+      ],
       swiftSettings: settings),
     .testTarget(name: "TreeTests", swiftSettings: settings),
   ]

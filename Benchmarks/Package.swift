@@ -17,7 +17,9 @@ let package = Package(
       swiftSettings: settings),
     .executableTarget(
       name: "DecodeBenchmark",
-      dependencies: [.product(name: "BinanceWire", package: "aegis"), .product(name: "Market", package: "aegis")],
+      dependencies: [
+        .product(name: "BinanceWire", package: "aegis"), .product(name: "Market", package: "aegis"),
+      ],
       swiftSettings: settings),
     .executableTarget(
       name: "IngestBenchmark",

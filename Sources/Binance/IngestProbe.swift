@@ -30,7 +30,8 @@ public enum IngestProbe {
     InstrumentTable(
       venue: "load",
       instruments: [
-        Instrument(symbol: "BTCUSDT", baseAsset: "BTC", rules: InstrumentRules(tickE8: 10_000_000, stepE8: 100_000))
+        Instrument(
+          symbol: "BTCUSDT", baseAsset: "BTC", rules: InstrumentRules(tickE8: 10_000_000, stepE8: 100_000))
       ])
   }
 
@@ -127,7 +128,8 @@ public enum IngestProbe {
       measurement = IngestMeasurement(
         messages: after.frames - before.frames, events: after.events - before.events,
         ignored: after.ignored - before.ignored,
-        refused: after.frames - before.frames - (after.events - before.events) - (after.ignored - before.ignored),
+        refused: after.frames - before.frames - (after.events - before.events)
+          - (after.ignored - before.ignored),
         seconds: startedAt > 0 ? Double(monotonicNanoseconds() - startedAt) / 1e9 : 0,
         cpuSeconds: startedAt > 0 ? Double(cpuNanoseconds() - startCPU) / 1e9 : 0,
         allocations: allocations.isPresent ? allocated : nil)
@@ -153,7 +155,9 @@ public struct AllocationCounter: @unchecked Sendable {  // a pointer to a C func
 
   public init() {
     // nil as the handle searches everything loaded, the preloaded library first.
-    function = dlsym(nil, "aegis_malloc_count").map { unsafeBitCast($0, to: (@convention(c) () -> UInt).self) }
+    function = dlsym(nil, "aegis_malloc_count").map {
+      unsafeBitCast($0, to: (@convention(c) () -> UInt).self)
+    }
   }
 
   public var isPresent: Bool { function != nil }

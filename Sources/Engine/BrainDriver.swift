@@ -40,7 +40,8 @@ struct BrainDriver<Venue: Exchange & ~Copyable>: ~Copyable {
 
   init(
     loop: consuming BrainLoop<Venue, TapeJournal>, ring: consuming EventRingReader<MarketEvent>,
-    inputs: consuming HandoffConsumer<JournalEntry>, control: consuming ControlPage, counters: consuming CounterLane,
+    inputs: consuming HandoffConsumer<JournalEntry>, control: consuming ControlPage,
+    counters: consuming CounterLane,
     reportsAreInputs: Bool, spinCount: Int, flattensOnDrain: Bool
   ) {
     self.loop = loop
@@ -121,7 +122,8 @@ struct BrainDriver<Venue: Exchange & ~Copyable>: ~Copyable {
         counters.add(1, to: BrainCounter.overruns.rawValue)
         loop.take(
           JournalEntry.ringGap(
-            cause: .overrun, missingCount: Int64(lost), firstSequence: Int64(sequence), epoch: Int64(ring.currentEpoch),
+            cause: .overrun, missingCount: Int64(lost), firstSequence: Int64(sequence),
+            epoch: Int64(ring.currentEpoch),
             time: loop.now))
         count += 1
       }
@@ -154,7 +156,8 @@ struct BrainDriver<Venue: Exchange & ~Copyable>: ~Copyable {
     let isOrphaned = getppid() != parent
     if isOrphaned, drainDeadline == .max {
       drainDeadline = monotonic + Self.drainNanoseconds
-      loop.take(JournalEntry.control(mode: .reduceOnly, isDraining: true, flattens: flattensOnDrain, time: loop.now))
+      loop.take(
+        JournalEntry.control(mode: .reduceOnly, isDraining: true, flattens: flattensOnDrain, time: loop.now))
     }
     guard isOrphaned || control.isShutdownRequested else { return false }
     return loop.desk.workingOrderCount == 0 || monotonic > drainDeadline

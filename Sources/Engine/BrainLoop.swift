@@ -139,7 +139,8 @@ public struct BrainLoop<Venue: Exchange & ~Copyable, Journal: JournalSink & ~Cop
       }
     case .ringGap: candles.markIncomplete(until: now)
     case .clock: sweep()
-    case .runReady, .report, .signal, .verdict, .command, .positionChanged, .tradeClosed, .lotOpened, .lotClosed,
+    case .runReady, .report, .signal, .verdict, .command, .positionChanged, .tradeClosed, .lotOpened,
+      .lotClosed,
       .equity, .candleClosed, .checkpoint, .runEnded:
       break
     }
@@ -177,7 +178,8 @@ public struct BrainLoop<Venue: Exchange & ~Copyable, Journal: JournalSink & ~Cop
     var mixed = fingerprint
     withUnsafeBytes(of: event) { bytes in
       for offset in stride(from: 0, to: 56, by: 8) {
-        mixed = (mixed ^ bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)) &* 0x9E37_79B9_7F4A_7C15
+        mixed =
+          (mixed ^ bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)) &* 0x9E37_79B9_7F4A_7C15
         mixed ^= mixed >> 32
       }
     }
@@ -264,7 +266,8 @@ public struct BrainLoop<Venue: Exchange & ~Copyable, Journal: JournalSink & ~Cop
     record(.signal(signal, time: now))
     if signal.flags.contains(.observation) { return }
     guard let idea = blend.absorb(signal, now: now) else { return }
-    let verdict = desk.consider(idea, now: now, context: context(of: signal.instrument, isFromBar: isFromBar), out: &out)
+    let verdict = desk.consider(
+      idea, now: now, context: context(of: signal.instrument, isFromBar: isFromBar), out: &out)
     ledger.open(signal, verdict: verdict, now: now, out: &out)
     flush()
     settle()

@@ -63,7 +63,8 @@ struct BrainPlan: ~Copyable {
       run: run, venue: assignment.venueKey, mode: assignment.mode, settings: SettingsRendering.json(settings),
       plugins: zip(plugins.descriptors, parameters).map { descriptor, parameters in
         RunRecord.Plugin(
-          id: descriptor.id, version: descriptor.version, sha256: descriptor.sha256, file: "", parameters: parameters)
+          id: descriptor.id, version: descriptor.version, sha256: descriptor.sha256, file: "",
+          parameters: parameters)
       },
       instrumentTable: URL(filePath: assignment.instrumentTableFile).lastPathComponent,
       warmUpBars: Dictionary(uniqueKeysWithValues: warmUpBars.map { ($0.key.name, $0.value) }),
@@ -79,7 +80,8 @@ struct BrainPlan: ~Copyable {
       venue: venue, journal: journal,
       desk: Desk(rules: rules, settings: settings.desk, run: run, openingBalance: settings.openingBalance),
       candles: CandleBook(rules: rules, windowBars: bars),
-      ledger: VirtualLedger(rules: rules, settings: LedgerSettings(settings.desk)), plugins: plugins, rules: rules,
+      ledger: VirtualLedger(rules: rules, settings: LedgerSettings(settings.desk)), plugins: plugins,
+      rules: rules,
       reportsAreInputs: reportsAreInputs, journalsCandles: true, ringSequence: ringSequence)
   }
 }

@@ -33,7 +33,8 @@ public enum BrainProcess {
     }
   }
 
-  private static func runOnPaper(_ plan: consuming BrainPlan, _ recovered: Recovery, _ logger: Logger) throws {
+  private static func runOnPaper(_ plan: consuming BrainPlan, _ recovered: Recovery, _ logger: Logger) throws
+  {
     var exchange = SimulatedExchange(instruments: plan.table, settings: plan.settings.paperExchange)
     if let state = recovered.state {
       exchange.restore(
@@ -49,7 +50,9 @@ public enum BrainProcess {
     try start(plan, recovered, venue: exchange, reportsAreInputs: false, flattensOnDrain: false, logger)
   }
 
-  private static func runLive(_ plan: consuming BrainPlan, _ recovered: Recovery, _ logger: Logger) async throws {
+  private static func runLive(_ plan: consuming BrainPlan, _ recovered: Recovery, _ logger: Logger)
+    async throws
+  {
     guard let credentials = try Credentials(environment: ProcessInfo.processInfo.environment) else {
       throw LiveVenue.Failure.noKeys
     }
@@ -58,7 +61,8 @@ public enum BrainProcess {
       lastTradeIDs[position.record.instrument] = position.lastTradeID
     }
     let venue = try await LiveVenue.open(
-      plan.assignment.address, table: plan.table, credentials: credentials, leverage: plan.settings.desk.leverage,
+      plan.assignment.address, table: plan.table, credentials: credentials,
+      leverage: plan.settings.desk.leverage,
       lastTradeIDs: lastTradeIDs, logger: logger)
     // No stop lives at the venue yet, so nothing may stay open when nobody watches.
     try start(plan, recovered, venue: venue, reportsAreInputs: true, flattensOnDrain: true, logger)
@@ -89,7 +93,8 @@ public enum BrainProcess {
     let spinCount = plan.settings.brain.spinMicroseconds * 20  // a poll of the ring takes about 50 ns
     let instrumentCount = plan.table.count
     var loop = plan.makeLoop(
-      venue: venue, journal: TapeJournal(writer), reportsAreInputs: reportsAreInputs, ringSequence: ring.sequence)
+      venue: venue, journal: TapeJournal(writer), reportsAreInputs: reportsAreInputs,
+      ringSequence: ring.sequence)
     for entry in recovered.openingEntries() { loop.take(entry) }
     logger.info(
       "run started",

@@ -1,5 +1,5 @@
 import CZlib
-public import Foundation
+import Foundation
 public import Market
 
 /// A file of candles, read whole and checked line by line.
@@ -92,7 +92,8 @@ public struct CandleFile: Sendable {
     let stem = name.split(separator: ".")[0].split(separator: "_")[0].split(separator: "-")[0]
     symbol = stem.isEmpty ? "UNKNOWN" : stem.uppercased()
     self.timeframe = timeframe
-    let rules = InstrumentRules(tickE8: Self.gridUnit(tick), stepE8: Self.gridUnit(step == 0 ? 100_000 : step))
+    let rules = InstrumentRules(
+      tickE8: Self.gridUnit(tick), stepE8: Self.gridUnit(step == 0 ? 100_000 : step))
     self.rules = rules
     candles = rows.map { row in
       Candle(
@@ -123,15 +124,18 @@ public struct CandleFile: Sendable {
     func text(_ column: Int, _ field: String) throws(Failure) -> String {
       guard column < fields.count else {
         throw .line(
-          file: file, number: number, field: field, problem: "is missing", fix: "give every line the same columns")
+          file: file, number: number, field: field, problem: "is missing",
+          fix: "give every line the same columns")
       }
       return String(decoding: fields[column], as: UTF8.self)
     }
     func decimal(_ column: Int, _ field: String, positive: Bool) throws(Failure) -> Int64 {
       let word = try text(column, field)
-      guard let value = FixedPoint.parse(word) ?? roundedDecimal(word), positive ? value > 0 : value >= 0 else {
+      guard let value = FixedPoint.parse(word) ?? roundedDecimal(word), positive ? value > 0 : value >= 0
+      else {
         throw .line(
-          file: file, number: number, field: field, problem: "\"\(word.prefix(40))\" is not a \(positive ? "positive " : "")decimal number",
+          file: file, number: number, field: field,
+          problem: "\"\(word.prefix(40))\" is not a \(positive ? "positive " : "")decimal number",
           fix: "write it like 28155.2")
       }
       return value
@@ -170,7 +174,9 @@ public struct CandleFile: Sendable {
       if (1_230_768_000_000_000...4_102_444_800_000_000).contains(number) { return number / 1000 }
       return nil
     }
-    let parts = text.split(whereSeparator: { "-: T".contains($0) }).compactMap { Int($0.prefix(2 + 2 * ($0.count > 2 ? 1 : 0))) }
+    let parts = text.split(whereSeparator: { "-: T".contains($0) }).compactMap {
+      Int($0.prefix(2 + 2 * ($0.count > 2 ? 1 : 0)))
+    }
     guard text.count >= 19, parts.count >= 6, (1...12).contains(parts[1]), (1...31).contains(parts[2]),
       (0..<24).contains(parts[3]), (0..<60).contains(parts[4]), (0..<60).contains(parts[5])
     else { return nil }
@@ -212,15 +218,20 @@ public struct CandleFile: Sendable {
     static let dump = Columns(time: 0, open: 1, high: 2, low: 3, close: 4, volume: 5)
 
     init(time: Int, open: Int, high: Int, low: Int, close: Int, volume: Int) {
-      (self.time, self.open, self.high, self.low, self.close, self.volume) = (time, open, high, low, close, volume)
+      (self.time, self.open, self.high, self.low, self.close, self.volume) = (
+        time, open, high, low, close, volume
+      )
     }
 
     /// nil when the line is not a header.
     init?(header fields: [ArraySlice<UInt8>]) {
-      let names = fields.map { String(decoding: $0, as: UTF8.self).lowercased().trimmingCharacters(in: .whitespaces) }
+      let names = fields.map {
+        String(decoding: $0, as: UTF8.self).lowercased().trimmingCharacters(in: .whitespaces)
+      }
       func column(_ accepted: String...) -> Int? { names.firstIndex { accepted.contains($0) } }
       guard let time = column("open_time", "open_time_ms", "time", "timestamp", "date", "datetime"),
-        let open = column("open"), let high = column("high"), let low = column("low"), let close = column("close"),
+        let open = column("open"), let high = column("high"), let low = column("low"),
+        let close = column("close"),
         let volume = column("volume")
       else { return nil }
       self.init(time: time, open: open, high: high, low: low, close: close, volume: volume)

@@ -10,5 +10,7 @@ public enum Clock {
   public static func wallNanoseconds() -> Int64 { SystemClock.realtimeNanoseconds() }
 
   /// Processor nanoseconds this process has used, all threads; microsecond grain.
-  public static func processorNanoseconds() -> Int64 { Int64(clock()) * (1_000_000_000 / Int64(CLOCKS_PER_SEC)) }
+  public static func processorNanoseconds() -> Int64 {
+    Int64(clock()) * (1_000_000_000 / Int64(CLOCKS_PER_SEC))
+  }
 }

@@ -68,7 +68,9 @@ public struct DataDirectory: Sendable {
 
   private static func reason(_ error: any Error) -> String {
     let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-    guard let code = underlying?.code ?? ((error as NSError).domain == NSPOSIXErrorDomain ? (error as NSError).code : nil)
+    guard
+      let code = underlying?.code
+        ?? ((error as NSError).domain == NSPOSIXErrorDomain ? (error as NSError).code : nil)
     else { return error.localizedDescription }
     return String(cString: strerror(Int32(code)))
   }

@@ -45,7 +45,9 @@ enum EngineTapes {
   }
 
   /// Every entry of one run, in order.
-  static func entries(_ directory: DataDirectory, run: UInt32, firstSegment: Int) throws(TapeError) -> [JournalEntry] {
+  static func entries(_ directory: DataDirectory, run: UInt32, firstSegment: Int) throws(TapeError)
+    -> [JournalEntry]
+  {
     var reader = try journalReader(directory, startingAtSegment: firstSegment)
     var entries: [JournalEntry] = []
     while let entry = try reader.next() {

@@ -27,7 +27,8 @@ public enum FeedProcess {
     do {
       _ = try await clock.measure(with: client)
     } catch {
-      logger.warning("the venue's clock could not be measured, the machine's stands in", metadata: ["error": "\(error)"])
+      logger.warning(
+        "the venue's clock could not be measured, the machine's stands in", metadata: ["error": "\(error)"])
     }
     var options = FeedOptions()
     options.streamsPerConnectionMax = settings.feed.streamsPerConnection
@@ -36,7 +37,8 @@ public enum FeedProcess {
     let lane = LaneHolder(counters)
     let feed = try MarketFeed(
       endpoint: endpoint, table: table, ring: try EventRingWriter<MarketEvent>(attachingTo: regions.ring),
-      lastValues: try LastValueWriter<MarketEvent>(attachingTo: regions.lastValues), clock: clock, options: options,
+      lastValues: try LastValueWriter<MarketEvent>(attachingTo: regions.lastValues), clock: clock,
+      options: options,
       logger: logger
     ) { counters in lane.report(counters) }
     let control = try ControlPage(path: regions.control, writable: false)

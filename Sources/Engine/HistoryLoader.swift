@@ -80,7 +80,9 @@ actor HistoryLoader {
       let now = client.clock.now()
       let newest = timeframe.openTime(of: now).advanced(byNanoseconds: -length)
       let oldest = newest.advanced(byNanoseconds: -length * Int64(count - 1))
-      for candle in await candles(Request(instrument: id, timeframe: timeframe, from: oldest, through: newest)) {
+      for candle in await candles(
+        Request(instrument: id, timeframe: timeframe, from: oldest, through: newest))
+      {
         await push(.history(id, timeframe, candle, time: .never))
       }
     }
@@ -123,7 +125,9 @@ actor HistoryLoader {
     guard stored.count < wantedCount, usesREST else { return stored }
     // Everything after the last one of an unbroken stored beginning is asked for.
     var expected = request.from
-    for candle in stored where candle.openTime == expected { expected = expected.advanced(byNanoseconds: length) }
+    for candle in stored where candle.openTime == expected {
+      expected = expected.advanced(byNanoseconds: length)
+    }
     let count = min(Int(request.through.nanoseconds(since: expected) / length) + 1, Self.klinesMax)
     let call = OrderRequests(table: table).klines(
       request.instrument, request.timeframe, start: expected,
@@ -132,7 +136,8 @@ actor HistoryLoader {
       let answer = try await client.send(call, patienceMilliseconds: 120_000)
       guard answer.status == 200 else {
         logger.warning(
-          "history was refused", metadata: ["instrument": "\(table[request.instrument].symbol)", "status": "\(answer.status)"])
+          "history was refused",
+          metadata: ["instrument": "\(table[request.instrument].symbol)", "status": "\(answer.status)"])
         return stored
       }
       let fetched = try RestAnswers(table: table).klines(

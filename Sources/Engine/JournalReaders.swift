@@ -24,7 +24,8 @@ final class JournalReaders: Sendable {
   private let storeEnded = Atomic<Bool>(false)
 
   init(
-    directory: DataDirectory, scope: StoreScope, board: HealthBoard, archivist: Archivist, loader: HistoryLoader,
+    directory: DataDirectory, scope: StoreScope, board: HealthBoard, archivist: Archivist,
+    loader: HistoryLoader,
     settings: Settings, logger: Logger
   ) {
     self.directory = directory
@@ -100,12 +101,14 @@ final class JournalReaders: Sendable {
         logger.error("the run's record cannot be read", metadata: ["run": "\(run)", "error": "\(error)"])
       }
     case .candleClosed:
-      guard let (timeframe, candle) = entry.candle, timeframe == .minute1, !candle.flags.contains(.complete) else {
+      guard let (timeframe, candle) = entry.candle, timeframe == .minute1, !candle.flags.contains(.complete)
+      else {
         return
       }
       await loader.backfill(
         HistoryLoader.Request(
-          instrument: entry.instrument, timeframe: timeframe, from: candle.openTime, through: candle.openTime))
+          instrument: entry.instrument, timeframe: timeframe, from: candle.openTime, through: candle.openTime)
+      )
     default: return  // every other fact is for the board alone
     }
   }
@@ -132,7 +135,9 @@ final class JournalReaders: Sendable {
         }
         lastError = nil
       } catch {
-        if lastError != error { logger.error("the journal cannot be read on", metadata: ["error": "\(error)"]) }
+        if lastError != error {
+          logger.error("the journal cannot be read on", metadata: ["error": "\(error)"])
+        }
         lastError = error
       }
       guard !isLast, await nap() else { return }

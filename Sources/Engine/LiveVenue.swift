@@ -26,7 +26,9 @@ enum LiveVenue {
     _ address: VenueAddress, table: InstrumentTable, credentials: Credentials, leverage: Int,
     lastTradeIDs: [InstrumentID: Int64], logger: Logger
   ) async throws -> OrderGateway {
-    guard let streams = StreamEndpoint(url: address.streams) else { throw Failure.notAnAddress(address.streams) }
+    guard let streams = StreamEndpoint(url: address.streams) else {
+      throw Failure.notAnAddress(address.streams)
+    }
     let client = try RestClient(
       RestConfiguration(baseURL: address.rest),
       signer: RequestSigner(apiKey: credentials.apiKey, secret: credentials.apiSecret))
@@ -36,7 +38,8 @@ enum LiveVenue {
     try await AccountSetup(client: client, table: table).prepare(Array(table.ids), leverage: leverage)
     var options = GatewayOptions()
     options.lastTradeIDs = lastTradeIDs
-    return try OrderGateway.open(client: client, table: table, streams: streams, options: options, logger: logger)
+    return try OrderGateway.open(
+      client: client, table: table, streams: streams, options: options, logger: logger)
   }
 
   private static func proven(_ answer: RestAnswer, _ what: String) throws(Failure) {

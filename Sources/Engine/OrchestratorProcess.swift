@@ -1,6 +1,6 @@
 import Binance
 import BinanceWire
-public import Foundation
+import Foundation
 import Glibc
 import Logging
 import Market
@@ -37,7 +37,8 @@ public final class OrchestratorProcess: Sendable {
       case .alreadyRunning(let directory):
         "dataDirectory: another engine is running on \(directory); stop it, or use another with --data-dir"
       case .exchangeInfo(let reason): "venue: the list of instruments cannot be had: \(reason)"
-      case .childNeverStarted(let name): "\(name): the process did not come up within 30 s; its log lines say why"
+      case .childNeverStarted(let name):
+        "\(name): the process did not come up within 30 s; its log lines say why"
       }
     }
   }
@@ -103,13 +104,17 @@ public final class OrchestratorProcess: Sendable {
     simulator.signal(SIGKILL)
   }
 
-  private func trade(at venue: SelectedVenue, api: HealthAPI, signals: TerminationSignals) async throws -> String {
-    let directory = DataDirectory(root: settings.dataDirectory, venue: venue.key, mode: settings.mode.rawValue)
+  private func trade(at venue: SelectedVenue, api: HealthAPI, signals: TerminationSignals) async throws
+    -> String
+  {
+    let directory = DataDirectory(
+      root: settings.dataDirectory, venue: venue.key, mode: settings.mode.rawValue)
     try directory.prepare()
     try writeAPIAddress(api)
     defer { unlink(settings.apiAddressPath) }
     let table = try await universe(venue)
-    let store = Archivist(table: table, now: Clock.monotonicNanoseconds) { [path = settings.storePath] () throws(StoreError) in
+    let store = Archivist(table: table, now: Clock.monotonicNanoseconds) {
+      [path = settings.storePath] () throws(StoreError) in
       try SQLiteStore(path: path)
     }
     let regions = SharedRegions(for: directory)
@@ -120,7 +125,8 @@ public final class OrchestratorProcess: Sendable {
     let control = try ControlPage(path: regions.control, writable: true)
     control.instrumentTableVersion = UInt64(table.version)
     let scope = StoreScope(venue: venue.key, mode: settings.mode)
-    board.begin(run: 0, scope: scope, table: table, glance: try MarketGlances(regions, venue.client.clock).glance)
+    board.begin(
+      run: 0, scope: scope, table: table, glance: try MarketGlances(regions, venue.client.clock).glance)
 
     let recorder = MarketRecorder()
     try recorder.start(
@@ -130,7 +136,8 @@ public final class OrchestratorProcess: Sendable {
         createdNanoseconds: Clock.wallNanoseconds(), venue: venue.key, tableVersion: UInt64(table.version)),
       retentionHours: settings.retention.marketTapeHours, logger: logger)
     let children = [
-      child("feed", assignment, hidesKeys: true), child("brain", assignment, hidesKeys: settings.mode != .live),
+      child("feed", assignment, hidesKeys: true),
+      child("brain", assignment, hidesKeys: settings.mode != .live),
     ]
     let loader = HistoryLoader(
       table: table, client: venue.client, store: try SQLiteStore(path: settings.storePath), scope: scope,
@@ -145,7 +152,8 @@ public final class OrchestratorProcess: Sendable {
       group.addTask { await readers.followForScreen() }
       group.addTask { await readers.followForStore() }
       let watch = Watch(
-        board: board, children: children, simulator: venue.simulator, regions: regions, archivist: store, logger: logger)
+        board: board, children: children, simulator: venue.simulator, regions: regions, archivist: store,
+        logger: logger)
       group.addTask { await watch.run() }
       if options.showsTable { group.addTask { await LiveScreen(board: self.board).run() } }
       await waitForEnd(signals, venue.simulator)
@@ -232,7 +240,9 @@ public final class OrchestratorProcess: Sendable {
   }
 
   /// Brain opens nothing and finishes, then Feed ends, then the journal is drained; each step has its time.
-  private func drain(_ control: borrowing ControlPage, _ children: [Supervisor], _ readers: JournalReaders) async {
+  private func drain(_ control: borrowing ControlPage, _ children: [Supervisor], _ readers: JournalReaders)
+    async
+  {
     board.set(phase: "draining")
     for child in children { child.stop() }
     control.isDraining = true

@@ -28,7 +28,11 @@ extension Settings {
   /// Names the settings file when no flag does.
   public static let fileVariable = "AEGIS_CONFIG"
   /// Variables of ours that are no settings of a run.
-  static let otherVariables: Set<String> = [fileVariable]
+  static let otherVariables: Set<String> = [
+    fileVariable, SimulatorCredentials.keyVariable, SimulatorCredentials.secretVariable,
+  ]
+  /// Variables of the project's own tests begin so; a run does not read them.
+  static let testVariablePrefix = "AEGIS_TEST_"
   private static let plugins = "plugins.load"
   private static let defaultOrigin = "default"
 
@@ -138,7 +142,9 @@ extension Settings {
           fix: SettingsSuggestion.text(for: key, among: keys)))
     }
     for name in sources.environment.keys.sorted()
-    where name.hasPrefix("AEGIS_") && !names.contains(name) && !otherVariables.contains(name) {
+    where name.hasPrefix("AEGIS_") && !names.contains(name) && !otherVariables.contains(name)
+      && !name.hasPrefix(testVariablePrefix)
+    {
       problems.append(
         SettingsProblem(
           source: "environment", key: name, what: "is not a setting",

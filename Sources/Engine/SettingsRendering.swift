@@ -1,4 +1,4 @@
-public import BinanceWire
+import BinanceWire
 import Foundation
 
 /// The effective settings as text: for people, and for a child process that must start with the very same.

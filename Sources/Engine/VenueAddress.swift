@@ -33,12 +33,14 @@ public struct VenueAddress: Sendable, Codable, Equatable {
   /// A venue given by its REST base. Streams default to one port above it, where `aegis simulate --rest-port P` puts
   /// them when not told otherwise.
   public init(rest text: String, streams streamsText: String?) throws(Failure) {
-    guard let url = URL(string: text), let host = url.host(), ["http", "https"].contains(url.scheme ?? "") else {
+    guard let url = URL(string: text), let host = url.host(), ["http", "https"].contains(url.scheme ?? "")
+    else {
       throw .notAnAddress(text)
     }
     let streams: String
     if let streamsText {
-      guard let url = URL(string: streamsText), ["ws", "wss"].contains(url.scheme ?? ""), url.host() != nil else {
+      guard let url = URL(string: streamsText), ["ws", "wss"].contains(url.scheme ?? ""), url.host() != nil
+      else {
         throw .notAnAddress(streamsText)
       }
       streams = Self.trimmed(streamsText)
@@ -49,7 +51,9 @@ public struct VenueAddress: Sendable, Codable, Equatable {
     self.init(rest: Self.trimmed(text), streams: streams, wsApi: "\(streams)/ws-fapi/v1")
   }
 
-  private static func trimmed(_ text: String) -> String { text.hasSuffix("/") ? String(text.dropLast()) : text }
+  private static func trimmed(_ text: String) -> String {
+    text.hasSuffix("/") ? String(text.dropLast()) : text
+  }
 
   /// Every address is on this machine: the only place where real orders may go before stops live at the venue.
   public var isLoopback: Bool {

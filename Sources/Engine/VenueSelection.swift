@@ -51,7 +51,9 @@ enum VenueSelection {
         return try await reach(binance, key: "binance")
       } catch let error where settings.mode == .paper {
         FileHandle.standardError.write(
-          Data("aegis: Binance cannot be reached (\(reason(error))); trading on paper at the local simulator instead\n".utf8))
+          Data(
+            "aegis: Binance cannot be reached (\(reason(error))); trading on paper at the local simulator instead\n"
+              .utf8))
         return try await startSimulator(settings, credentials, executable, logger)
       }
     }
@@ -84,7 +86,9 @@ enum VenueSelection {
     if let tape = simulator.tape {
       arguments += ["--tape", tape]
     } else {
-      arguments += ["--generate", "\(simulator.symbols)", "--seed", "\(simulator.seed)", "--rate", "\(simulator.rate)"]
+      arguments += [
+        "--generate", "\(simulator.symbols)", "--seed", "\(simulator.seed)", "--rate", "\(simulator.rate)",
+      ]
     }
     var environment: [String: String] = [:]
     if settings.mode == .live, let credentials {

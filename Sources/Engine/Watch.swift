@@ -41,12 +41,14 @@ struct Watch: Sendable {
         let age = beat > since ? now - beat : nil
         views.append(
           ProcessView(
-            name: child.name, pid: process, state: process == 0 ? "restarting" : age == nil ? "starting" : "running",
+            name: child.name, pid: process,
+            state: process == 0 ? "restarting" : age == nil ? "starting" : "running",
             heartbeatAgeMilliseconds: age.map { max(0, $0) / 1_000_000 }, restartCount: child.restarts))
         let isHanging =
           age.map { $0 > Self.hangNanosecondsMax } ?? (now - since > Self.startNanosecondsMax)
         if process != 0, isHanging {
-          logger.error("child process hangs, ending it", metadata: ["process": "\(child.name)", "pid": "\(process)"])
+          logger.error(
+            "child process hangs, ending it", metadata: ["process": "\(child.name)", "pid": "\(process)"])
           child.signal(SIGKILL)
           started[child.name] = nil
         }
@@ -55,7 +57,8 @@ struct Watch: Sendable {
         let process = simulator.currentProcessID
         views.append(
           ProcessView(
-            name: simulator.name, pid: process, state: process == 0 ? "ended" : "running", heartbeatAgeMilliseconds: nil))
+            name: simulator.name, pid: process, state: process == 0 ? "ended" : "running",
+            heartbeatAgeMilliseconds: nil))
       }
       board.set(processes: views)
       do { try await Task.sleep(nanoseconds: 500_000_000) } catch { return }

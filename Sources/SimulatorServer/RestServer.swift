@@ -3,6 +3,7 @@ import Hummingbird
 import Logging
 import NIOCore
 import NIOPosix
+import ServiceLifecycle
 
 /// The REST port: hummingbird in front, the exchange's thread behind.
 struct RestServer: Sendable {
@@ -11,6 +12,8 @@ struct RestServer: Sendable {
 
   /// Longest body read; the largest real one is a list of ids.
   static let bodyBytesMax = 1 << 16
+  /// What answers in progress get at the end.
+  static let shutdownDuration = Duration.seconds(1)
 
   /// Serves until its task is cancelled.
   ///
@@ -22,7 +25,17 @@ struct RestServer: Sendable {
       configuration: ApplicationConfiguration(address: .hostname("127.0.0.1", port: port), serverName: nil),
       onServerRunning: { channel in await onRunning(channel.localAddress?.port ?? port) },
       logger: logger)
-    try await application.run()
+    // Cutting a connection that waits to be accepted is a crash in the server library, so it ends gracefully, in a task
+    // that our own cancellation does not reach.
+    var configuration = ServiceGroupConfiguration(services: [application], logger: logger)
+    configuration.maximumGracefulShutdownDuration = Self.shutdownDuration
+    let services = ServiceGroup(configuration: configuration)
+    let running = Task { try await services.run() }
+    try await withTaskCancellationHandler {
+      try await running.value
+    } onCancel: {
+      Task { await services.triggerGracefulShutdown() }
+    }
   }
 
   private func respond(_ request: Request) async throws -> Response {

@@ -67,10 +67,41 @@ struct TapeLine {
   private static func decimal(_ key: Unicode.Scalar, in json: UnsafeBufferPointer<UInt8>) throws(Failure)
     -> Int64
   {
-    guard let bytes = value(key, in: json),
-      let value = FixedPoint.parse(Substring(decoding: bytes, as: UTF8.self))
+    guard let bytes = value(key, in: json), let value = e8(bytes)
     else { throw .malformed(String(key)) }
     return value
+  }
+
+  /// As `FixedPoint.parse`, straight from the bytes: a tape has a million of them, and texts cost ten times as much.
+  static func e8(_ bytes: UnsafeBufferPointer<UInt8>) -> Int64? {
+    let isNegative = bytes.first == 0x2D
+    var value: Int64 = 0
+    var decimals = -1
+    var digitCount = 0
+    for byte in bytes.dropFirst(isNegative ? 1 : 0) {
+      if byte == 0x2E, decimals < 0, digitCount > 0 {
+        decimals = 0
+        continue
+      }
+      guard case 0x30...0x39 = byte else { return nil }
+      digitCount += 1
+      if decimals == 8 {
+        guard byte == 0x30 else { return nil }
+        continue
+      }
+      let (tenfold, overflow) = value.multipliedReportingOverflow(by: 10)
+      let (sum, carry) = tenfold.addingReportingOverflow(Int64(byte - 0x30))
+      guard !overflow, !carry else { return nil }
+      value = sum
+      if decimals >= 0 { decimals += 1 }
+    }
+    guard digitCount > 0, decimals != 0 else { return nil }
+    for _ in max(decimals, 0)..<8 {
+      let (tenfold, overflow) = value.multipliedReportingOverflow(by: 10)
+      guard !overflow else { return nil }
+      value = tenfold
+    }
+    return isNegative ? -value : value
   }
 
   private static func text(_ key: Unicode.Scalar, in json: UnsafeBufferPointer<UInt8>) -> String? {

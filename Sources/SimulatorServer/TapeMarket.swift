@@ -125,9 +125,12 @@ public struct TapeMarket: Sendable {
         reason: "\(symbol) has mark prices only; a market needs quotes or trades")
     }
     let base = symbol.hasSuffix("USDT") ? String(symbol.dropLast(4)) : symbol
+    // Up to a hundred million quote or base units: their multiples of 1e-8 fit 64 bits with room to spare.
+    let unitsMaxE8 = 100_000_000 * FixedPoint.one
     let rules = InstrumentRules(
-      tickE8: tick, stepE8: step, priceTicksMin: 1, priceTicksMax: 1 << 40, quantityStepsMin: 1,
-      quantityStepsMax: 1 << 32, marketStepsMax: 1 << 31, notionalMinE8: 5 * FixedPoint.one)
+      tickE8: tick, stepE8: step, priceTicksMin: 1, priceTicksMax: unitsMaxE8 / tick, quantityStepsMin: 1,
+      quantityStepsMax: unitsMaxE8 / step, marketStepsMax: unitsMaxE8 / step / 10,
+      notionalMinE8: 5 * FixedPoint.one)
     return Instrument(symbol: symbol, baseAsset: base, rules: rules)
   }
 

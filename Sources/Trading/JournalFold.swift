@@ -80,7 +80,8 @@ public struct JournalFold: Sendable {
       previous?.unrecordedTrade = nil
       if previous != nil { return }
     case .report, .clock, .control, .history, .ringGap, .runReady, .signal, .verdict, .command,
-      .positionChanged, .lotOpened, .lotClosed, .equity, .candleClosed, .checkpoint, .instrumentReady, .runEnded:
+      .positionChanged, .lotOpened, .lotClosed, .equity, .candleClosed, .checkpoint, .instrumentReady,
+      .runEnded:
       break
     }
     previous = nil  // the openings are complete once anything else is written

@@ -17,7 +17,8 @@ struct Run: AsyncParsableCommand {
   var venue: String?
 
   @Option(
-    name: .customLong("set"), help: "A setting for this run, such as --set desk.openPositionsMax=5; may be repeated.")
+    name: .customLong("set"),
+    help: "A setting for this run, such as --set desk.openPositionsMax=5; may be repeated.")
   var overrides: [String] = []
 
   @Option(name: .customLong("for"), help: "End by itself after this time, such as 60s, 15m, 2h.")
@@ -72,7 +73,9 @@ struct Run: AsyncParsableCommand {
     let units: [Character: Double] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
     guard let last = text.last, let unit = units[last], let number = Double(text.dropLast()), number > 0,
       number * unit <= 366 * 86_400
-    else { throw ValidationError("--for: \"\(text)\" is not a time; use a number and s, m, h or d, such as 60s") }
+    else {
+      throw ValidationError("--for: \"\(text)\" is not a time; use a number and s, m, h or d, such as 60s")
+    }
     return number * unit
   }
 }

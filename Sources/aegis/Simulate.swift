@@ -12,7 +12,8 @@ struct Simulate: AsyncParsableCommand {
       market. Signed requests must carry the key and secret given here.
       """)
 
-  @Option(help: "Folder (or one file) of recorded streams to play, from the first subscription on, in a loop.")
+  @Option(
+    help: "Folder (or one file) of recorded streams to play, from the first subscription on, in a loop.")
   var tape: String?
 
   @Option(help: "Number of generated instruments.")
@@ -42,11 +43,18 @@ struct Simulate: AsyncParsableCommand {
   @Flag(help: .hidden) var endsWithParent = false
 
   func validate() throws {
-    if tape != nil, generate != nil { throw ValidationError("--tape and --generate exclude each other; give one") }
-    if let generate, !(1...1000).contains(generate) { throw ValidationError("--generate: \(generate) is not 1 to 1000") }
-    if !(1...1_000_000).contains(rate) { throw ValidationError("--rate: \(rate) is not 1 to 1,000,000 messages a second") }
+    if tape != nil, generate != nil {
+      throw ValidationError("--tape and --generate exclude each other; give one")
+    }
+    if let generate, !(1...1000).contains(generate) {
+      throw ValidationError("--generate: \(generate) is not 1 to 1000")
+    }
+    if !(1...1_000_000).contains(rate) {
+      throw ValidationError("--rate: \(rate) is not 1 to 1,000,000 messages a second")
+    }
     if !(0.01...1000).contains(speed) { throw ValidationError("--speed: \(speed) is not 0.01 to 1000") }
-    for (name, port) in [("--rest-port", restPort), ("--stream-port", streamPort)] where !(0...65535).contains(port) {
+    for (name, port) in [("--rest-port", restPort), ("--stream-port", streamPort)]
+    where !(0...65535).contains(port) {
       throw ValidationError("\(name): \(port) is not a port; use 0 to 65535")
     }
     if (apiKey == nil) != (apiSecret == nil) {
@@ -57,7 +65,8 @@ struct Simulate: AsyncParsableCommand {
   func run() async throws {
     let environment = ProcessInfo.processInfo.environment
     let source: SimulatorOptions.Source =
-      tape.map { SimulatorOptions.Source.tape($0) } ?? .generate(symbolCount: generate ?? 20, seed: seed, messagesPerSecond: rate)
+      tape.map { SimulatorOptions.Source.tape($0) }
+      ?? .generate(symbolCount: generate ?? 20, seed: seed, messagesPerSecond: rate)
     do {
       try await SimulateProcess.run(
         SimulatorOptions(

@@ -1,3 +1,4 @@
+import BinanceWire
 import Foundation
 import Storage
 import Testing
@@ -321,8 +322,8 @@ struct SettingsTests {
     let printed =
       "\(credentials) \(String(reflecting: credentials)) \(dumped) "
       + SettingsRendering.listing(try load(environment: environment), credentials: credentials)
-    #expect(!printed.contains("topsecret") && !printed.contains("abcdef") && printed.contains("********"))
-    #expect(credentials.apiSecret.revealed == "topsecret")
+    #expect(!printed.contains("topsecret") && !printed.contains("abcdef") && printed.contains("***"))
+    #expect(credentials.apiSecret.exposed == "topsecret")
     #expect(try Credentials(environment: [:]) == nil)
     #expect(throws: SettingsError.self) { try Credentials(environment: ["BINANCE_API_KEY": "x"]) }
     #expect(throws: SettingsError.self) {

@@ -62,6 +62,19 @@ struct TapeMarketTests {
     }
   }
 
+  @Test("reads decimals from bytes as the vocabulary reads them from text")
+  func decimals() {
+    let texts = [
+      "0", "1", "28155.20", "0.00012", "-0.00012", "1.123456780", "1.123456789", "", ".", "1.", ".5", "-",
+      "1e5",
+      "92233720368.54775807", "92233720368.54775808", "99999999999999999999", "+1", "1.2.3", "00.10",
+    ]
+    for text in texts {
+      let value = Array(text.utf8).withUnsafeBufferPointer { TapeLine.e8($0) }
+      #expect(value == FixedPoint.parse(text), "\(text)")
+    }
+  }
+
   @Test("reads milliseconds, microseconds and nanoseconds alike")
   func units() throws {
     for (unit, zeros) in [("", 0), ("000", 3), ("000000", 6)] {
@@ -161,6 +174,8 @@ struct TapeMarketTests {
     #expect(tape.table.instruments.map(\.symbol) == ["ETHUSDT"])
     let rules = tape.table.instruments[0].rules
     #expect(rules.tickE8 == 1_000_000 && rules.stepE8 == 100_000)
+    #expect(rules.text(Price(ticks: rules.priceTicksMax)) == "100000000.00", "limits can be written")
+    #expect(rules.text(Quantity(steps: rules.quantityStepsMax)) == "100000000.000")
     let events = tape.tracks[0].events
     #expect(events.filter { $0.kind == .quote }.count == 9_089)
     let fills = events.filter { $0.detail == TapeMarket.singleFill }

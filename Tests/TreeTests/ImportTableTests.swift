@@ -25,6 +25,7 @@ struct ImportTableTests {
       "NIOHTTP1",
       "NIOWebSocket", "NIOConcurrencyHelpers", "Logging", "Glibc", "Synchronization", "Foundation",
       "ServiceLifecycle",
+      "Dispatch",
     ],
     "Storage": [
       "Market", "Trading", "CPostgres", "CHiredis", "GRDB", "Foundation", "Glibc", "Synchronization",

@@ -11,7 +11,8 @@ struct IngestBenchmark {
   static func main() {
     let arguments = CommandLine.arguments
     guard arguments.count > 2, let count = Int(arguments[2]), count > 1_000 else {
-      print("usage: IngestBenchmark ws://127.0.0.1:PORT/stream COUNT [ROUNDS] [agg|book|mix]   (COUNT > 1000)")
+      print(
+        "usage: IngestBenchmark ws://127.0.0.1:PORT/stream COUNT [ROUNDS] [agg|book|mix]   (COUNT > 1000)")
       exit(2)
     }
     let rounds = arguments.count > 3 ? max(1, Int(arguments[3]) ?? 5) : 5
@@ -40,7 +41,8 @@ struct IngestBenchmark {
   static var mixTable: InstrumentTable {
     let rules = InstrumentRules(tickE8: 10_000_000, stepE8: 100_000)
     return InstrumentTable(
-      venue: "load", instruments: (0..<300).map { Instrument(symbol: "S\($0)USDT", baseAsset: "S\($0)", rules: rules) })
+      venue: "load",
+      instruments: (0..<300).map { Instrument(symbol: "S\($0)USDT", baseAsset: "S\($0)", rules: rules) })
   }
 
   /// Allocates on purpose; a counter that misses it is not believed.
