@@ -37,22 +37,22 @@ struct BrainPlan: ~Copyable {
     self.parameters = parameters
   }
 
-  /// Closed candles kept per timeframe: what the plugins want to look back on, and the base timeframe always.
+  /// Closed candles kept per timeframe: what the settings and the plugins want to look back on, and a few of the others
+  /// for the desk's gates and the store.
   var windowBars: [Timeframe: Int] {
     var bars: [Timeframe: Int] = [:]
-    for timeframe in Timeframe.allCases {
-      bars[timeframe] = max(plugins.warmupBarCount(timeframe), Self.windowBarsMin)
-    }
+    for timeframe in Timeframe.allCases { bars[timeframe] = warmUpBars[timeframe] ?? Self.windowBarsMin }
     return bars
   }
 
-  /// Kept even when no plugin asks, for the desk's gates and the store.
+  /// Kept of a timeframe no plugin asked for.
   static let windowBarsMin = 16
 
+  /// Closed candles to start with, of the timeframes plugins asked for.
   var warmUpBars: [Timeframe: Int] {
     var bars: [Timeframe: Int] = [:]
     for timeframe in Timeframe.allCases where plugins.wantsBars(timeframe) {
-      bars[timeframe] = plugins.warmupBarCount(timeframe)
+      bars[timeframe] = max(plugins.warmupBarCount(timeframe), settings.warmup.candles)
     }
     return bars
   }

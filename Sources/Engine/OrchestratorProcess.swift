@@ -63,6 +63,7 @@ public final class OrchestratorProcess: Sendable {
   /// - Returns: the summary of the run, for a person.
   public func run() async throws -> String {
     let signals = TerminationSignals()
+    signal(SIGHUP, SIG_IGN)  // reserved for reloading; until then it must not end the engine
     let api = try await HealthAPI.start(board: board, port: settings.api.port, token: try apiToken())
     do {
       let summary = try await run(api: api, signals: signals)

@@ -26,7 +26,7 @@ extension Settings {
   }
 
   /// `plugins` beside the executable.
-  static var bundledPluginDirectory: String {
+  public static var bundledPluginDirectory: String {
     URL(filePath: CommandLine.executablePath).deletingLastPathComponent().appending(path: "plugins").path
   }
 }

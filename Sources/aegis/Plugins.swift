@@ -1,0 +1,28 @@
+import ArgumentParser
+import Engine
+
+struct Plugins: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Look at the plugins there are.", subcommands: [List.self], defaultSubcommand: List.self)
+
+  struct List: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "List the plugin folder: each file is looked at by a process of its own, so a broken one hurts nobody.",
+      discussion: "Exit codes: 0 listed, 1 the folder cannot be read.")
+
+    @OptionGroup var options: EngineOptions
+
+    @Option(help: "The folder to look at; default: plugins.directory of the settings.")
+    var directory: String?
+
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() async throws {
+      do {
+        print(try PluginList.text(options.settings(), directory: directory, json: json))
+      } catch {
+        throw fail("\(error)")
+      }
+    }
+  }
+}
