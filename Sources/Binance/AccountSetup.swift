@@ -76,7 +76,8 @@ public struct AccountSetup: Sendable {
       RestRequest(.get, "/fapi/v1/positionSide/dual", isSigned: true, weight: 30, lane: .protect))
     guard answer.status != 404 else { return }  // a venue without the endpoint has one-way mode only
     guard answer.status == 200,
-      let mode = try? JSONDecoder().decode(PositionMode.self, from: Data(answer.body))  // unreadable is a refusal
+      // Unreadable is a refusal.
+      let mode = try? JSONDecoder().decode(PositionMode.self, from: Data(answer.body))
     else { throw .refused("position mode: HTTP \(answer.status) \(answer.text.prefix(200))") }
     if mode.dualSidePosition { throw .hedgeMode }
   }
@@ -86,7 +87,8 @@ public struct AccountSetup: Sendable {
     let answer = try await send(
       RestRequest(.get, "/fapi/v1/symbolConfig", isSigned: true, weight: 5, lane: .protect))
     guard answer.status == 200,
-      let rows = try? JSONDecoder().decode([SymbolConfig].self, from: Data(answer.body))  // then everything is set
+      // Then everything is set.
+      let rows = try? JSONDecoder().decode([SymbolConfig].self, from: Data(answer.body))
     else { return [:] }
     return Dictionary(rows.map { ($0.symbol, $0.leverage) }, uniquingKeysWith: { _, last in last })
   }

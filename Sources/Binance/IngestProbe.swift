@@ -81,7 +81,8 @@ public enum IngestProbe {
   }
 
   /// Stands before the session and watches what goes through.   [event loop]
-  private final class Meter: ChannelInboundHandler, MarketSession.Owner, @unchecked Sendable {  // one loop, then read
+  // One loop, then read.
+  private final class Meter: ChannelInboundHandler, MarketSession.Owner, @unchecked Sendable {
     typealias InboundIn = ByteBuffer
 
     let ingest: UnsafeMutablePointer<MarketIngest>

@@ -83,9 +83,10 @@ public struct SharedRegions: Sendable {
   /// The name carries the data directory's inode, so that two engines on two directories never meet, and the same
   /// directory always finds its own leftovers.
   public init(for directory: DataDirectory) {
+    // What cannot be read of the root leads to the folder beside the data.
     let memory = "/dev/shm"
     if access(memory, W_OK) == 0,
-      let attributes = try? FileManager.default.attributesOfItem(atPath: directory.root.path),  // nil: the other folder
+      let attributes = try? FileManager.default.attributesOfItem(atPath: directory.root.path),
       let device = attributes[.systemNumber], let inode = attributes[.systemFileNumber]
     {
       folder = URL(filePath: "\(memory)/aegis-\(getuid())-\(device)-\(inode)-\(directory.mode)")

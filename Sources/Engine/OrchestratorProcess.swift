@@ -199,7 +199,11 @@ public final class OrchestratorProcess: Sendable {
     let tableFile = directory.instrumentTable(version: table.version)
     try JSONEncoder().encode(table).write(to: tableFile, options: .atomic)
     let settingsFile = directory.runtime.appending(path: "settings.json")
-    try Data(SettingsRendering.json(settings).utf8).write(to: settingsFile, options: .atomic)
+    var childSettings = settings
+    if options.showsTable, childSettings.logLevel == .debug || childSettings.logLevel == .info {
+      childSettings.logLevel = .warning  // their lines would tear the table
+    }
+    try Data(SettingsRendering.json(childSettings).utf8).write(to: settingsFile, options: .atomic)
     try EventRingWriter<MarketEvent>.create(path: regions.ring, capacity: settings.ring.capacity)
     try LastValueWriter<MarketEvent>.create(
       path: regions.lastValues, count: LastValueIndex.count(instruments: table.count))

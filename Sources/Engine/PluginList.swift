@@ -6,7 +6,8 @@ public enum PluginList {
   /// - Parameter directory: the folder; nil takes the settings' one.
   /// - Returns: a table for people, or an array of objects.
   /// - Throws: `PluginError` when the folder cannot be read.
-  public static func text(_ settings: Settings, directory: String?, json: Bool) throws(PluginError) -> String {
+  public static func text(_ settings: Settings, directory: String?, json: Bool) throws(PluginError) -> String
+  {
     let folder = directory ?? settings.plugins.directory ?? Settings.bundledPluginDirectory
     let host = URL(filePath: CommandLine.executablePath).deletingLastPathComponent()
       .appending(path: "aegis-plugin-host").path
@@ -17,7 +18,8 @@ public enum PluginList {
     for report in reports {
       let name = URL(filePath: report.file).lastPathComponent
       rows.append(
-        [report.id, report.version, report.kind, report.abi, report.language, report.state.rawValue, name].map {
+        [report.id, report.version, report.kind, report.abi, report.language, report.state.rawValue, name].map
+        {
           $0.isEmpty ? "-" : $0
         })
       if !report.reason.isEmpty { rows.append(["  \(report.reason)"]) }

@@ -53,7 +53,8 @@
     let (high, low) = price.ticks.multipliedFullWidth(by: quantity.steps)
     let (unit, unitOverflow) = tickE8.multipliedReportingOverflow(by: stepE8)
     if !unitOverflow, unit % FixedPoint.one == 0, high == (Int64(bitPattern: low) >> 63) {
-      return Quote(e8: Int64(bitPattern: low) * (unit / FixedPoint.one))  // the usual case: no division of 128 bits
+      // The usual case: no division of 128 bits.
+      return Quote(e8: Int64(bitPattern: low) * (unit / FixedPoint.one))
     }
     let product = Int128(price.ticks) * Int128(tickE8) * Int128(quantity.steps) * Int128(stepE8)
     return Quote(e8: FixedPoint.divided(product, by: Int128(FixedPoint.one)))

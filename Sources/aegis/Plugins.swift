@@ -7,7 +7,7 @@ struct Plugins: AsyncParsableCommand {
 
   struct List: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "List the plugin folder: each file is looked at by a process of its own, so a broken one hurts nobody.",
+      abstract: "List the plugin folder. Each file is looked at by a process of its own.",
       discussion: "Exit codes: 0 listed, 1 the folder cannot be read.")
 
     @OptionGroup var options: EngineOptions

@@ -142,7 +142,8 @@ struct FrameParserTests {
     }
     if random.below(4) == 0 {
       frames.append(WebSocketFrame(fin: true, opcode: .connectionClose, data: payload(2, &random)))
-      frames.append(WebSocketFrame(fin: true, opcode: .text, data: payload(9, &random)))  // noise behind the end
+      // Noise behind the end.
+      frames.append(WebSocketFrame(fin: true, opcode: .text, data: payload(9, &random)))
     }
     return frames
   }
