@@ -125,6 +125,9 @@ let package = Package(
       name: "TrendFollower", dependencies: [pluginABI, pluginKit], path: "Plugins/TrendFollower",
       swiftSettings: settings, linkerSettings: pluginLinkerSettings),
 
+    .testTarget(
+      name: "CLibrariesTests", dependencies: ["CCurl", "CFFI", "CHiredis", "CPostgres", "CZlib"],
+      swiftSettings: settings),
     .testTarget(name: "MarketTests", dependencies: ["Market"], swiftSettings: settings),
     .testTarget(
       name: "SharedMemoryTests", dependencies: ["SharedMemory", "CPlatform"], swiftSettings: settings),
