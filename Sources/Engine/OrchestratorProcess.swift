@@ -140,8 +140,11 @@ public final class OrchestratorProcess: Sendable {
       child("feed", assignment, hidesKeys: true),
       child("brain", assignment, hidesKeys: settings.mode != .live),
     ]
+    let rows = try SQLiteStore(path: settings.storePath)
+    let upkeep = Upkeep(
+      directory: directory, scope: scope, store: rows, retention: settings.retention, logger: logger)
     let loader = HistoryLoader(
-      table: table, client: venue.client, store: try SQLiteStore(path: settings.storePath), scope: scope,
+      table: table, client: venue.client, store: rows, scope: scope,
       usesREST: !settings.warmup.isRESTFallbackDisabled,
       inputs: try HandoffProducer<JournalEntry>(attachingTo: regions.inputs), logger: logger)
     let readers = JournalReaders(
@@ -156,6 +159,7 @@ public final class OrchestratorProcess: Sendable {
         board: board, children: children, simulator: venue.simulator, regions: regions, archivist: store,
         logger: logger)
       group.addTask { await watch.run() }
+      group.addTask { await upkeep.run() }
       if options.showsTable { group.addTask { await LiveScreen(board: self.board).run() } }
       await waitForEnd(signals, venue.simulator)
       await drain(control, children, readers)
