@@ -59,7 +59,7 @@ struct CLibrariesTests {
     var result = 0.0
     withUnsafeMutablePointer(to: &price) { first in
       withUnsafeMutablePointer(to: &count) { second in
-        var values: [UnsafeMutableRawPointer?] = [UnsafeMutableRawPointer(first), UnsafeMutableRawPointer(second)]
+        var values: [UnsafeMutableRawPointer?] = [.init(first), .init(second)]
         ffi_call(&interface, unsafeBitCast(function, to: (@convention(c) () -> Void).self), &result, &values)
       }
     }
