@@ -39,6 +39,7 @@ let package = Package(
     .library(name: "SharedMemory", targets: ["SharedMemory", "CPlatform"]),
     .library(name: "BinanceWire", targets: ["BinanceWire"]),
     .library(name: "Binance", targets: ["Binance"]),
+    .library(name: "Engine", targets: ["Engine", "Trading", "Simulator", "PluginHost", "Tape"]),
   ],
   dependencies: [
     .package(path: "plugin-sdk"),

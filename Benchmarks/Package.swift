@@ -28,5 +28,12 @@ let package = Package(
         .product(name: "SharedMemory", package: "aegis"),
       ],
       swiftSettings: settings),
+    .executableTarget(
+      name: "BrainBenchmark",
+      dependencies: [
+        .product(name: "Engine", package: "aegis"), .product(name: "Binance", package: "aegis"),
+        .product(name: "Market", package: "aegis"), .product(name: "SharedMemory", package: "aegis"),
+      ],
+      swiftSettings: settings),
   ]
 )

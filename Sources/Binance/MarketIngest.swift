@@ -68,9 +68,10 @@ struct MarketIngest: ~Copyable {
   mutating func message(_ bytes: UnsafeRawBufferPointer, receivedNanoseconds: Int64) -> Outcome {
     counters.frames &+= 1
     counters.bytes &+= UInt64(truncatingIfNeeded: bytes.count)
-    switch scanner.scan(bytes, receivedNanoseconds: receivedNanoseconds) {
-    case .event(let event, let sequence):
-      accept(event, sequence: sequence, receivedNanoseconds: receivedNanoseconds)
+    var reading = MarketMessageScanner.Reading()
+    switch scanner.read(bytes, receivedNanoseconds: receivedNanoseconds, into: &reading) {
+    case .event:
+      accept(&reading.event, sequence: reading.sequence, receivedNanoseconds: receivedNanoseconds)
       return .data
     case .ignored:
       counters.ignored &+= 1
@@ -83,8 +84,7 @@ struct MarketIngest: ~Copyable {
   }
 
   @inline(__always)
-  private mutating func accept(_ scanned: MarketEvent, sequence: Int64, receivedNanoseconds: Int64) {
-    var event = scanned
+  private mutating func accept(_ event: inout MarketEvent, sequence: Int64, receivedNanoseconds: Int64) {
     let serverNow = clock.time(atMonotonicNanoseconds: receivedNanoseconds)
     if let rejection = firewall.inspect(&event, sequence: sequence, serverNow: serverNow) {
       counters.rejected &+= 1

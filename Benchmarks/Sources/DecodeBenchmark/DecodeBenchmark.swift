@@ -39,6 +39,7 @@ struct DecodeBenchmark {
   }
 
   /// - Returns: nanoseconds a message, the sum of what was read, refusals.
+  @inline(never)
   static func run(_ mix: MessageMix, firewalled: Bool) -> (nanoseconds: Double, checksum: Int64, refused: Int)
   {
     var scanner = MarketMessageScanner(table: mix.table)
@@ -52,13 +53,13 @@ struct DecodeBenchmark {
       for length in mix.lengths {
         let message = UnsafeRawBufferPointer(rebasing: raw[offset..<(offset &+ Int(length))])
         offset &+= Int(length)
-        guard case .event(var event, let sequence) = scanner.scan(message, receivedNanoseconds: 1) else {
-          continue
-        }
-        if firewalled, firewall.inspect(&event, sequence: sequence, serverNow: event.time) != nil {
+        guard scanner.read(message, receivedNanoseconds: 1, into: &reading) == .event else { continue }
+        let time = reading.event.time
+        if firewalled, firewall.inspect(&reading.event, sequence: reading.sequence, serverNow: time) != nil {
           refused &+= 1
         }
-        checksum &+= event.word0 &+ event.word1 &+ event.word2 &+ event.word3 &+ sequence
+        let event = reading.event
+        checksum &+= event.word0 &+ event.word1 &+ event.word2 &+ event.word3 &+ reading.sequence
       }
     }
     let elapsed = processorNanoseconds() - start
