@@ -98,7 +98,8 @@ public struct BrainLoop<Venue: Exchange & ~Copyable, Journal: JournalSink & ~Cop
     settle()
     desk.observe(event, now: now, out: &out)
     ledger.observe(event, now: now, out: &out)
-    flush()
+    // An exit is met by the price that triggered it, before anyone decides on that price.
+    if flush() { settle() }
     candles.absorb(event, closed: &closed)
     if event.kind != .bar, isReady[Int(event.instrument.index)] { offer(event, phase: .live) }
     offerClosed()
@@ -199,15 +200,20 @@ public struct BrainLoop<Venue: Exchange & ~Copyable, Journal: JournalSink & ~Cop
   }
 
   /// Journals what was concluded, then hands the orders over: intent before wire.
-  private mutating func flush() {
+  ///
+  /// - Returns: whether there were orders.
+  @discardableResult
+  private mutating func flush() -> Bool {
+    let hasCommands = out.commandCount > 0
     if out.entryCount > 0 {
       for index in 0..<out.entryCount { journal.append(out.entry(at: index)) }
     }
-    if out.commandCount > 0 {
+    if hasCommands {
       for index in 0..<out.commandCount { venue.submit(out.command(at: index)) }
       counts.commands &+= out.commandCount
     }
     out.removeAll()
+    return hasCommands
   }
 
   /// Lets a venue that answers at once say everything it has to say.

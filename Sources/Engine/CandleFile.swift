@@ -8,10 +8,13 @@ public import Market
 /// kline dump (twelve columns, with or without its header). Times are epoch milliseconds, microseconds (dumps since
 /// 2025) or `YYYY-MM-DD HH:MM:SS` UTC. Plain text or gzip.
 public struct CandleFile: Sendable {
+  /// The file's name up to the first `_`, `-` or `.`, in capitals.
   public var symbol: String
+  /// The smallest distance between two candles; larger ones are holes.
   public var timeframe: Timeframe
-  /// Tick and step are the coarsest grid on which every price and volume of the file lies.
+  /// Tick and step are the coarsest decimal grid on which every price and volume of the file lies.
   public var rules: InstrumentRules
+  /// Oldest first.
   public var candles: [Candle]
 
   public enum Failure: Error, CustomStringConvertible, Equatable {
@@ -27,214 +30,115 @@ public struct CandleFile: Sendable {
         "\(file):\(number): \(field): \(problem); \(fix)"
       case .spacing(let file, let milliseconds):
         "\(file): open_time: candles are \(milliseconds) ms apart; use 1m, 5m, 15m, 1h or 1d candles"
-      case .empty(let file): "\(file): has no candles; give a file with at least two"
+      case .empty(let file): "\(file): has fewer than two candles; give a file with at least two"
       }
     }
   }
 
-  /// Candles per file: two years of minutes and some.
+  /// Candles per file: seven years of minutes.
   static let candleCountMax = 4_000_000
   static let byteCountMax = 1 << 30
 
   public init(path: String) throws(Failure) {
     let bytes = try Self.contents(of: path)
-    let name = URL(filePath: path).lastPathComponent
-    var columns = Columns.dump
-    var rows: [(time: Int64, open: Int64, high: Int64, low: Int64, close: Int64, volume: Int64)] = []
-    var number = 0
-    var isFirst = true
-    for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
-      number += 1
-      let text = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
-      if text.isEmpty { continue }
-      let fields = text.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
-      if isFirst {
-        isFirst = false
-        if let header = Columns(header: fields) {
-          columns = header
-          continue
+    var lines = CandleFileLines(file: path)
+    var rows: [CandleFileRow] = []
+    var position = 0
+    while position < bytes.count {
+      let end = bytes[position...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.count
+      if let row = try lines.row(bytes[position..<end]) {
+        if let last = rows.last, row.milliseconds <= last.milliseconds {
+          throw lines.failure(
+            "open_time", "is not after the line before", "sort the file by open time and drop doubles")
         }
-        guard fields.count == 12 else {
-          throw .line(
-            file: name, number: number, field: "header",
-            problem: "no header line, and \(fields.count) columns are not the exchange's twelve",
-            fix: "put a header such as open_time,open,high,low,close,volume in front")
+        guard rows.count < Self.candleCountMax else {
+          throw .unreadable(file: path, reason: "more than \(Self.candleCountMax) candles; split the file")
         }
+        rows.append(row)
       }
-      rows.append(try Self.row(fields, columns, file: name, number: number))
-      guard rows.count <= Self.candleCountMax else {
-        throw .unreadable(file: name, reason: "more than \(Self.candleCountMax) candles; split the file")
-      }
-      if rows.count > 1, rows[rows.count - 1].time <= rows[rows.count - 2].time {
-        throw .line(
-          file: name, number: number, field: "open_time", problem: "is not after the line before",
-          fix: "sort the file by open time and drop repeated lines")
-      }
+      position = end + 1
     }
-    guard rows.count >= 2 else { throw .empty(file: name) }
-    try self.init(rows: rows, name: name)
+    guard rows.count >= 2 else { throw .empty(file: path) }
+    try self.init(rows: rows, path: path)
   }
 
-  private init(
-    rows: [(time: Int64, open: Int64, high: Int64, low: Int64, close: Int64, volume: Int64)], name: String
-  ) throws(Failure) {
+  private init(rows: [CandleFileRow], path: String) throws(Failure) {
     var tick: Int64 = 0
     var step: Int64 = 0
     var spacing = Int64.max
     for (index, row) in rows.enumerated() {
-      for price in [row.open, row.high, row.low, row.close] { tick = Self.commonDivisor(tick, price) }
-      step = Self.commonDivisor(step, row.volume)
-      if index > 0 { spacing = min(spacing, row.time - rows[index - 1].time) }
+      tick = Self.gridUnit(of: row.open, Self.gridUnit(of: row.close, tick))
+      tick = Self.gridUnit(of: row.high, Self.gridUnit(of: row.low, tick))
+      step = Self.gridUnit(of: row.volume, step)
+      if index > 0 { spacing = min(spacing, row.milliseconds - rows[index - 1].milliseconds) }
     }
     guard let timeframe = Timeframe.allCases.first(where: { $0.nanoseconds == spacing * 1_000_000 }) else {
-      throw .spacing(file: name, milliseconds: spacing)
+      throw .spacing(file: path, milliseconds: spacing)
     }
-    let stem = name.split(separator: ".")[0].split(separator: "_")[0].split(separator: "-")[0]
-    symbol = stem.isEmpty ? "UNKNOWN" : stem.uppercased()
+    if let row = rows.first(where: { $0.milliseconds % spacing != 0 }) {
+      throw .line(
+        file: path, number: row.line, field: "open_time",
+        problem: "is no whole multiple of \(timeframe.name)",
+        fix: "give candles that open on the grid of their length, in UTC")
+    }
+    let rules = InstrumentRules(tickE8: tick, stepE8: step == 0 ? 100_000 : step)
+    symbol = Self.symbol(ofFile: path)
     self.timeframe = timeframe
-    let rules = InstrumentRules(
-      tickE8: Self.gridUnit(tick), stepE8: Self.gridUnit(step == 0 ? 100_000 : step))
     self.rules = rules
     candles = rows.map { row in
       Candle(
-        openTime: Instant(milliseconds: row.time), open: Price(ticks: row.open / rules.tickE8),
+        openTime: Instant(milliseconds: row.milliseconds), open: Price(ticks: row.open / rules.tickE8),
         high: Price(ticks: row.high / rules.tickE8), low: Price(ticks: row.low / rules.tickE8),
         close: Price(ticks: row.close / rules.tickE8), volume: Quantity(steps: row.volume / rules.stepE8),
         flags: [.complete, .backfilled])
     }
   }
 
-  /// The largest power of ten that divides a common divisor: exchanges quote on decimal grids, and a short file may
-  /// by chance hold multiples of 5 only.
-  static func gridUnit(_ divisor: Int64) -> Int64 {
-    var unit: Int64 = 1
-    while divisor % (unit * 10) == 0, unit < 100_000_000_000 { unit *= 10 }
+  static func symbol(ofFile path: String) -> String {
+    let stem = URL(filePath: path).lastPathComponent.prefix { !"_-.".contains($0) }
+    return stem.isEmpty ? "UNKNOWN" : stem.uppercased()
+  }
+
+  /// The largest power of ten that divides both a value and what is known of the grid (0 = nothing yet): exchanges
+  /// quote on decimal grids, and a short file may by chance hold multiples of 5 only.
+  static func gridUnit(of value: Int64, _ known: Int64) -> Int64 {
+    guard value != 0 else { return known }
+    var unit = known == 0 ? gridUnitMax : known
+    while value % unit != 0 { unit /= 10 }
     return unit
   }
 
-  static func commonDivisor(_ a: Int64, _ b: Int64) -> Int64 {
-    var (x, y) = (abs(a), abs(b))
-    while y != 0 { (x, y) = (y, x % y) }
-    return x
-  }
-
-  private static func row(
-    _ fields: [ArraySlice<UInt8>], _ columns: Columns, file: String, number: Int
-  ) throws(Failure) -> (time: Int64, open: Int64, high: Int64, low: Int64, close: Int64, volume: Int64) {
-    func text(_ column: Int, _ field: String) throws(Failure) -> String {
-      guard column < fields.count else {
-        throw .line(
-          file: file, number: number, field: field, problem: "is missing",
-          fix: "give every line the same columns")
-      }
-      return String(decoding: fields[column], as: UTF8.self)
-    }
-    func decimal(_ column: Int, _ field: String, positive: Bool) throws(Failure) -> Int64 {
-      let word = try text(column, field)
-      guard let value = FixedPoint.parse(word) ?? roundedDecimal(word), positive ? value > 0 : value >= 0
-      else {
-        throw .line(
-          file: file, number: number, field: field,
-          problem: "\"\(word.prefix(40))\" is not a \(positive ? "positive " : "")decimal number",
-          fix: "write it like 28155.2")
-      }
-      return value
-    }
-    let time = try text(columns.time, "open_time")
-    guard let milliseconds = epochMilliseconds(time) else {
-      throw .line(
-        file: file, number: number, field: "open_time", problem: "\"\(time.prefix(40))\" is not a time",
-        fix: "use epoch milliseconds or YYYY-MM-DD HH:MM:SS in UTC")
-    }
-    let open = try decimal(columns.open, "open", positive: true)
-    let high = try decimal(columns.high, "high", positive: true)
-    let low = try decimal(columns.low, "low", positive: true)
-    let close = try decimal(columns.close, "close", positive: true)
-    let volume = try decimal(columns.volume, "volume", positive: false)
-    guard low <= min(open, close), high >= max(open, close) else {
-      throw .line(
-        file: file, number: number, field: "high/low", problem: "open or close lies outside high and low",
-        fix: "repair the line")
-    }
-    return (milliseconds, open, high, low, close, volume)
-  }
-
-  /// Volumes written with more than eight decimals (or an exponent) are rounded to eight; prices never are on any
-  /// real grid, and a price that needs it lands on the 1e-8 grid.
-  private static func roundedDecimal(_ word: String) -> Int64? {
-    guard let value = Double(word), value.isFinite, value.magnitude < 9e9 else { return nil }
-    return Int64((value * 1e8).rounded(.toNearestOrEven))
-  }
-
-  /// Epoch milliseconds of the accepted time texts; nil for anything else, and for numbers that cannot be an epoch
-  /// time after 2009 (minutes since midnight, row numbers).
-  static func epochMilliseconds(_ text: String) -> Int64? {
-    if let number = Int64(text) {
-      if (1_230_768_000_000...4_102_444_800_000).contains(number) { return number }
-      if (1_230_768_000_000_000...4_102_444_800_000_000).contains(number) { return number / 1000 }
-      return nil
-    }
-    let parts = text.split(whereSeparator: { "-: T".contains($0) }).compactMap {
-      Int($0.prefix(2 + 2 * ($0.count > 2 ? 1 : 0)))
-    }
-    guard text.count >= 19, parts.count >= 6, (1...12).contains(parts[1]), (1...31).contains(parts[2]),
-      (0..<24).contains(parts[3]), (0..<60).contains(parts[4]), (0..<60).contains(parts[5])
-    else { return nil }
-    // Days since 1970 in the proleptic Gregorian calendar (Hinnant's civil-days arithmetic).
-    let year = parts[1] <= 2 ? parts[0] - 1 : parts[0]
-    let era = year / 400
-    let yearOfEra = year - era * 400
-    let dayOfYear = (153 * (parts[1] + (parts[1] > 2 ? -3 : 9)) + 2) / 5 + parts[2] - 1
-    let days = era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
-    return Int64(((days * 24 + parts[3]) * 60 + parts[4]) * 60 + parts[5]) * 1000
-  }
+  private static let gridUnitMax: Int64 = 100_000_000_000
 
   /// Reads a plain or gzip file; zlib passes plain bytes through.
   static func contents(of path: String) throws(Failure) -> [UInt8] {
+    var isFolder: ObjCBool = false
+    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+      throw .unreadable(file: path, reason: "it is a folder; name the candle file in it")
+    }
     guard let file = gzopen(path, "rb") else {
       throw .unreadable(file: path, reason: String(cString: strerror(errno)))
     }
     defer { gzclose(file) }
     var bytes: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    var buffer = [UInt8](repeating: 0, count: 1 << 20)
     while true {
       let count = gzread(file, &buffer, UInt32(buffer.count))
-      if count == 0 { return bytes }
+      if count == 0 {
+        // A gzip file cut short ends like a whole one and says so here only.
+        var code: Int32 = 0
+        let reason = String(cString: gzerror(file, &code))
+        guard code == Z_OK || code == Z_STREAM_END else { throw .unreadable(file: path, reason: reason) }
+        return bytes
+      }
       guard count > 0 else {
         var code: Int32 = 0
         throw .unreadable(file: path, reason: String(cString: gzerror(file, &code)))
       }
       guard bytes.count + Int(count) <= byteCountMax else {
-        throw .unreadable(file: path, reason: "is larger than \(byteCountMax) bytes")
+        throw .unreadable(file: path, reason: "is larger than \(byteCountMax) bytes; split it")
       }
       bytes.append(contentsOf: buffer[..<Int(count)])
-    }
-  }
-
-  /// Which column holds what.
-  private struct Columns {
-    var time: Int, open: Int, high: Int, low: Int, close: Int, volume: Int
-
-    static let dump = Columns(time: 0, open: 1, high: 2, low: 3, close: 4, volume: 5)
-
-    init(time: Int, open: Int, high: Int, low: Int, close: Int, volume: Int) {
-      (self.time, self.open, self.high, self.low, self.close, self.volume) = (
-        time, open, high, low, close, volume
-      )
-    }
-
-    /// nil when the line is not a header.
-    init?(header fields: [ArraySlice<UInt8>]) {
-      let names = fields.map {
-        String(decoding: $0, as: UTF8.self).lowercased().trimmingCharacters(in: .whitespaces)
-      }
-      func column(_ accepted: String...) -> Int? { names.firstIndex { accepted.contains($0) } }
-      guard let time = column("open_time", "open_time_ms", "time", "timestamp", "date", "datetime"),
-        let open = column("open"), let high = column("high"), let low = column("low"),
-        let close = column("close"),
-        let volume = column("volume")
-      else { return nil }
-      self.init(time: time, open: open, high: high, low: low, close: close, volume: volume)
     }
   }
 }

@@ -18,7 +18,7 @@ extension Settings {
 
   /// Where a plugin's file is: a path as it stands; a bare name `x` is `x`, `x.so` or `libx.so` in the plugin
   /// directory, the first that exists.
-  func pluginPath(_ name: String) -> String {
+  public func pluginPath(_ name: String) -> String {
     if name.contains("/") { return name }
     let folder = plugins.directory ?? Self.bundledPluginDirectory
     let candidates = [name, "\(name).so", "lib\(name).so"].map { "\(folder)/\($0)" }

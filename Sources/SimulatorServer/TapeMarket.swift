@@ -16,6 +16,18 @@ public struct TapeMarket: Sendable {
     var roundNanoseconds: Int64
     /// Trade price at the start, to which history joins.
     var firstPrice: Price
+    /// The recordings one behind the other, in order.
+    var parts: [Part]
+  }
+
+  /// One recording of a symbol within its track.
+  struct Part: Sendable {
+    /// Of the first event that is not before it.
+    var firstEvent: Int
+    /// Where it begins in the track.
+    var playedNanoseconds: Int64
+    /// When its first message was received, since the epoch.
+    var receivedNanoseconds: Int64
   }
 
   public let table: InstrumentTable
@@ -209,6 +221,7 @@ struct TapeTrackBuilder {
   let instrument: InstrumentID
   let rules: InstrumentRules
   private var events: [MarketEvent] = []
+  private var parts: [TapeMarket.Part] = []
   private var offset: Int64 = 0
   private var clock: Int64 = 0
   private var firstTrade: Price?
@@ -227,6 +240,9 @@ struct TapeTrackBuilder {
   mutating func append(_ recording: TapeRecording) {
     let needsMarks = !recording.lines.contains { $0.kind == .mark }
     var nextMark = offset
+    parts.append(
+      TapeMarket.Part(
+        firstEvent: events.count, playedNanoseconds: offset, receivedNanoseconds: recording.firstReceived))
     for line in recording.lines {
       // Receive times may step back by a clock correction; played time never does.
       clock = max(clock, offset + (line.receivedNanoseconds - recording.firstReceived))
@@ -289,6 +305,7 @@ struct TapeTrackBuilder {
 
   consuming func finish() -> TapeMarket.Track {
     TapeMarket.Track(
-      events: events, roundNanoseconds: offset, firstPrice: firstTrade ?? firstMid ?? Price(ticks: 1))
+      events: events, roundNanoseconds: offset, firstPrice: firstTrade ?? firstMid ?? Price(ticks: 1),
+      parts: parts)
   }
 }

@@ -42,6 +42,8 @@ public import Market
   }
 
   public var kind: Kind
+  /// The byte beside `kind`, which Swift stores in one: named, so that equal entries have equal bytes.
+  @usableFromInline var reserved: UInt8
   /// Small number whose meaning depends on `kind`.
   public var detail: UInt16
   public var instrument: InstrumentID
@@ -63,6 +65,7 @@ public import Market
     ringSequence: UInt64 = 0, time: Instant, words: Words = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
   ) {
     self.kind = kind
+    reserved = 0
     self.detail = detail
     self.instrument = instrument
     self.position = position

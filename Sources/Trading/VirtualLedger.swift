@@ -63,8 +63,7 @@ public struct VirtualLedger: ~Copyable, Sendable {
     var ask: Int64 = 0
     var last: Int64 = 0
     var firstLot: Int32 = -1
-    /// No lot's extremes change, and so no lot closes, while prices stay inside this band: the highest of the lots'
-    /// lows and the lowest of their highs.
+    /// No lot's extremes change, and so no lot closes, while prices stay inside this band: that of the youngest lot.
     var bandLow: Int64 = .min
     var bandHigh: Int64 = .max
     var fundingRateE8: Int64 = 0
@@ -73,6 +72,10 @@ public struct VirtualLedger: ~Copyable, Sendable {
 
   struct Lot: BitwiseCopyable {
     var record: LotRecord
+    /// The highest low and the lowest high of this lot and all older ones of the instrument, or a narrower band: the
+    /// prints that stay inside concern none of them. A print therefore costs only the lots it concerns.
+    var bandLow: Int64 = .min
+    var bandHigh: Int64 = .max
     var next: Int32 = -1
     var previous: Int32 = -1
     var younger: Int32 = -1
@@ -99,7 +102,7 @@ public struct VirtualLedger: ~Copyable, Sendable {
   // MARK: Inputs
 
   /// Takes a market event; lots whose stop or target it reaches are closed.
-  /// - Complexity: O(1) while no lot's extremes change, else O(lots of that instrument).
+  /// - Complexity: O(lots whose extremes change, and those younger than they).
   public mutating func observe(_ event: MarketEvent, now: Instant, out: inout DeskOutput) {
     let index = Int(event.instrument.index)
     guard index < rules.count, !event.flags.contains(.quarantined) else { return }
@@ -225,6 +228,15 @@ public struct VirtualLedger: ~Copyable, Sendable {
     case quote(bid: Int64, ask: Int64)
     case trade(Int64)
     case bar(open: Int64, low: Int64, high: Int64)
+
+    /// The lowest and the highest price in it.
+    var reach: (low: Int64, high: Int64) {
+      switch self {
+      case .quote(let bid, let ask): (min(bid, ask), max(bid, ask))
+      case .trade(let price): (price, price)
+      case .bar(_, let low, let high): (low, high)
+      }
+    }
   }
 
   @inline(__always)
@@ -233,11 +245,12 @@ public struct VirtualLedger: ~Copyable, Sendable {
   }
 
   private mutating func scan(_ index: Int, _ print: Print, _ now: Instant, _ out: inout DeskOutput) {
-    var bandLow = Int64.min
-    var bandHigh = Int64.max
+    let reach = print.reach
     var number = books.base[index].firstLot
+    var oldestKept: Int32 = -1
     while number >= 0 {
       let lot = lots.base + Int(number)
+      if reach.low >= lot.pointee.bandLow, reach.high <= lot.pointee.bandHigh { break }
       let current = number
       number = lot.pointee.next
       let isLong = lot.pointee.record.side == .buy
@@ -262,9 +275,20 @@ public struct VirtualLedger: ~Copyable, Sendable {
       if let trigger = plan.check(low: Price(ticks: low), high: Price(ticks: high)) {
         close(current, at: exitPrice(trigger, print, plan.side, low), trigger.purpose, now, &out)
       } else {
-        bandLow = max(bandLow, lot.pointee.record.low.ticks)
-        bandHigh = min(bandHigh, lot.pointee.record.high.ticks)
+        oldestKept = current
       }
+    }
+    // From the oldest that was looked at to the youngest: each band follows from the one before.
+    var bandLow = number >= 0 ? lots.base[Int(number)].bandLow : .min
+    var bandHigh = number >= 0 ? lots.base[Int(number)].bandHigh : .max
+    number = oldestKept
+    while number >= 0 {
+      let lot = lots.base + Int(number)
+      bandLow = max(bandLow, lot.pointee.record.low.ticks)
+      bandHigh = min(bandHigh, lot.pointee.record.high.ticks)
+      lot.pointee.bandLow = bandLow
+      lot.pointee.bandHigh = bandHigh
+      number = lot.pointee.previous
     }
     books.base[index].bandLow = bandLow
     books.base[index].bandHigh = bandHigh
@@ -328,6 +352,8 @@ public struct VirtualLedger: ~Copyable, Sendable {
     book.pointee.firstLot = number
     book.pointee.bandLow = max(book.pointee.bandLow, record.low.ticks)
     book.pointee.bandHigh = min(book.pointee.bandHigh, record.high.ticks)
+    lot.pointee.bandLow = book.pointee.bandLow
+    lot.pointee.bandHigh = book.pointee.bandHigh
     if newest >= 0 { lots[Int(newest)].younger = number } else { oldest = number }
     newest = number
     openCount += 1
