@@ -157,7 +157,7 @@ let package = Package(
       name: "EngineTests",
       dependencies: [
         "Engine", "Trading", "Simulator", "SharedMemory", "Tape", "Storage", "Market", "BinanceWire",
-        "Binance",
+        "Binance", logging,
         "PluginHost",
       ],
       swiftSettings: settings),

@@ -283,8 +283,9 @@ final class OrderDispatch: RestResident, @unchecked Sendable {  // confined to t
     case .disconnected: break
     case .event(.order(let update)): take(update, now: now)
     case .event(.account(let update)):
-      // Positions come from fills and snapshots only: across event types the stream has no order.
-      for balance in update.reports where balance.kind == .balance { emit(balance) }
+      // Positions and wallet come from fills and snapshots only: across event types the stream has no order, so its
+      // wallet may or may not hold the fill that comes next. What no fill explains is read from the account.
+      if update.reason != "ORDER" { reconciler.want(now: now) }
     case .event(.listenKeyExpired), .event(.tradeLite), .event(.ignored): break
     case .event(.algo(let update)):
       logger.notice(

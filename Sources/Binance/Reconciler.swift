@@ -68,11 +68,15 @@ extension OrderDispatch {
     reconciler.begin()
     let fillsBefore = fillCount
     let box = SnapshotBox()
-    ask(requests.balance(), box, fillsBefore) { [answers] in box.value.balances = try answers.balances($0) }
-    ask(requests.positionRisk(), box, fillsBefore) { [answers] in
-      box.value.positions = try answers.positions($0)
+    // The wallet first: a fill that came in between then shows as a position we do not expect.
+    ask(requests.balance(), box, fillsBefore) { [answers] in
+      box.value.balances = try answers.balances($0)
+    } then: { [self] in
+      ask(requests.positionRisk(), box, fillsBefore) { [answers] in
+        box.value.positions = try answers.positions($0)
+      }
+      ask(requests.openOrders(), box, fillsBefore) { [answers] in box.value.open = try answers.orders($0) }
     }
-    ask(requests.openOrders(), box, fillsBefore) { [answers] in box.value.open = try answers.orders($0) }
   }
 
   private final class SnapshotBox: @unchecked Sendable {  // confined to the order thread
@@ -81,7 +85,7 @@ extension OrderDispatch {
 
   private func ask(
     _ request: RestRequest, _ box: SnapshotBox, _ fillsBefore: Int,
-    _ read: @escaping @Sendable ([UInt8]) throws -> Void
+    _ read: @escaping @Sendable ([UInt8]) throws -> Void, then next: (@Sendable () -> Void)? = nil
   ) {
     transport.submit(request, patienceMilliseconds: 10_000) { [self] result in
       box.value.answerCount += 1
@@ -95,7 +99,9 @@ extension OrderDispatch {
       } catch {
         box.value.hasFailed = true
         logger.warning("reconciliation query failed", metadata: ["reason": "\(error)"])
+        if next != nil { return reconciler.fail(now: time()) }
       }
+      if let next { return next() }
       guard box.value.answerCount == 3 else { return }
       finish(box.value, fillsBefore: fillsBefore)
     }
@@ -126,7 +132,10 @@ extension OrderDispatch {
       // Still different: a fill came in between, or one is not listed yet. In the end the venue is right.
       let differs = wanted.contains { positions[$0, default: 0] != venue[$0, default: 0] }
       if differs, reconciler.tryAgain(now: now) { return }
-      publish(rows: rows, venue: venue, balances: balances)
+      // A wallet that fills overtook may or may not hold them: better none than one that counts a fill twice.
+      let isOvertaken = fillCount != fillsBefore
+      if isOvertaken, reconciler.tryAgain(now: now) { return }
+      publish(rows: rows, venue: venue, balances: isOvertaken ? [] : balances)
       reconciler.succeed(now: now)
     }
     guard !wanted.isEmpty else { return finishAll() }

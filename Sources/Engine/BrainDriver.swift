@@ -44,6 +44,8 @@ struct BrainDriver<Venue: Exchange & ~Copyable>: ~Copyable {
     counters: consuming CounterLane,
     reportsAreInputs: Bool, spinCount: Int, flattensOnDrain: Bool
   ) {
+    // What the run before had left: reduce-only ends with its cause, a halt waits for a person.
+    stateSeen = loop.desk.mode == .reduceOnly ? .reduceOnly : .normal
     self.loop = loop
     epoch = ring.currentEpoch
     self.ring = ring
@@ -104,7 +106,11 @@ struct BrainDriver<Venue: Exchange & ~Copyable>: ~Copyable {
   }
 
   private mutating func takeInputs() {
-    while let entry = inputs.tryPop() { loop.take(entry) }
+    while let entry = inputs.tryPop() {
+      // What was on its way to an earlier run says nothing about the candles of this one.
+      guard entry.position == UInt64(loop.desk.run) else { continue }
+      loop.take(entry)
+    }
   }
 
   private mutating func takeMarket() -> Int {
@@ -159,8 +165,10 @@ struct BrainDriver<Venue: Exchange & ~Copyable>: ~Copyable {
       loop.take(
         JournalEntry.control(mode: .reduceOnly, isDraining: true, flattens: flattensOnDrain, time: loop.now))
     }
-    guard isOrphaned || control.isShutdownRequested else { return false }
-    return loop.desk.workingOrderCount == 0 || monotonic > drainDeadline
+    // The end is looked at apart from the control input before it: without that input nothing was drained.
+    guard isOrphaned || control.isShutdownRequested && isDrainingSeen else { return false }
+    let isDone = loop.desk.workingOrderCount == 0 && (!flattensOnDrain || loop.desk.portfolio.openCount == 0)
+    return isDone || monotonic > drainDeadline
   }
 
   private mutating func beat(_ monotonic: Int64) {

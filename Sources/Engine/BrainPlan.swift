@@ -29,7 +29,8 @@ struct BrainPlan: ~Copyable {
       let path = settings.pluginPath(choice.path)
       let values = Dictionary(choice.parameters.map { ($0.name, $0.value) }) { _, last in last }
       try plugins.load(
-        path: path, cacheDirectory: assignment.directory.plugins.path, id: choice.id, parameters: values,
+        path: path, cacheDirectory: assignment.directory.plugins.path, keepsCopy: true, id: choice.id,
+        parameters: values,
         instruments: table.instruments.map(\.symbol), seed: 1)
       parameters.append(values)
     }
@@ -58,15 +59,18 @@ struct BrainPlan: ~Copyable {
   }
 
   /// What this run is made with, for the journal's folder.
-  func record() -> RunRecord {
+  ///
+  /// - Parameter marketSession: the session of the market tape that is being recorded; 0 without one.
+  func record(marketSession: UInt64 = 0) -> RunRecord {
     RunRecord(
       run: run, venue: assignment.venueKey, mode: assignment.mode, settings: SettingsRendering.json(settings),
       plugins: zip(plugins.descriptors, parameters).map { descriptor, parameters in
         RunRecord.Plugin(
-          id: descriptor.id, version: descriptor.version, sha256: descriptor.sha256, file: "",
-          parameters: parameters)
+          id: descriptor.id, version: descriptor.version, sha256: descriptor.sha256,
+          file: "\(descriptor.sha256).so", parameters: parameters)
       },
       instrumentTable: URL(filePath: assignment.instrumentTableFile).lastPathComponent,
+      marketSession: marketSession,
       warmUpBars: Dictionary(uniqueKeysWithValues: warmUpBars.map { ($0.key.name, $0.value) }),
       startedMilliseconds: Clock.wallNanoseconds() / 1_000_000, engineVersion: EngineVersion.text)
   }

@@ -36,17 +36,7 @@ public enum BrainProcess {
   private static func runOnPaper(_ plan: consuming BrainPlan, _ recovered: Recovery, _ logger: Logger) throws
   {
     var exchange = SimulatedExchange(instruments: plan.table, settings: plan.settings.paperExchange)
-    if let state = recovered.state {
-      exchange.restore(
-        wallet: state.opening.wallet,
-        instruments: state.positions.map { position in
-          RestoredInstrument(
-            instrument: position.record.instrument,
-            position: NetPosition(steps: position.record.steps, cost: position.record.cost),
-            lastTradeID: position.lastTradeID)
-        },
-        lastOrderID: state.opening.lastOrderID, time: state.lastTime)
-    }
+    exchange.restore(from: recovered.openingEntries())
     try start(plan, recovered, venue: exchange, reportsAreInputs: false, flattensOnDrain: false, logger)
   }
 
@@ -89,7 +79,8 @@ public enum BrainProcess {
     let preparer = SegmentPreparation(writer.makePreparer(), logger: logger)
     preparer.start()
     defer { preparer.stop() }
-    try plan.record().write(to: directory.runRecord(run))
+    try plan.record(marketSession: try EngineTapes.marketSession(directory)).write(
+      to: directory.runRecord(run))
     let spinCount = plan.settings.brain.spinMicroseconds * 20  // a poll of the ring takes about 50 ns
     let instrumentCount = plan.table.count
     var loop = plan.makeLoop(

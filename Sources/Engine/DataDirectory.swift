@@ -15,7 +15,7 @@ public struct DataDirectory: Sendable {
     public var description: String {
       switch self {
       case .notWritable(let path, let reason):
-        "dataDirectory: \(path) cannot be written: \(reason); choose another with --data-dir or AEGIS_DATA_DIR"
+        "dataDirectory: \(path) cannot be written: \(reason); choose another with --data-dir or AEGIS_DATA_DIRECTORY"
       }
     }
   }

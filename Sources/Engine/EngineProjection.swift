@@ -37,11 +37,9 @@ public struct EngineProjection: Sendable {
   private var deskMode = DeskMode.normal
   private var isDraining = false
 
-  private var equity = Quote.zero
   private var wallet = Quote.zero
-  private var fees = Quote.zero
-  /// Fees of runs of the Brain before the present one.
-  private var feesBefore = Quote.zero
+  /// Fees of closed round trips; an open position's are in its slot.
+  private var feesClosed = Quote.zero
   private var inputs: UInt64 = 0
   private var inputsBefore: UInt64 = 0
   private var signalCount = 0
@@ -102,9 +100,7 @@ public struct EngineProjection: Sendable {
     case .ringGap: gapCount += 1
     case .equity:
       guard let record = entry.equityRecord else { return }
-      equity = record.equity
       wallet = record.wallet
-      fees = record.fees
     case .signal: signal(entry, index)
     case .verdict: verdict(entry)
     case .command: if entry.orderCommand?.action == .place { orderCount += 1 }
@@ -112,7 +108,9 @@ public struct EngineProjection: Sendable {
     case .tradeClosed: trade(entry, index)
     case .lotOpened, .openingLot: if entry.lotRecord != nil { lotsOpen += 1 }
     case .lotClosed: lotClosed(entry)
-    case .openingOrder, .clock, .history, .report, .candleClosed, .instrumentReady, .checkpoint: break
+    case .report:
+      if let report = entry.exchangeReport, report.kind == .balance { wallet = report.amount }
+    case .openingOrder, .clock, .history, .candleClosed, .instrumentReady, .checkpoint: break
     }
   }
 
@@ -128,14 +126,11 @@ public struct EngineProjection: Sendable {
       slots[index].target = .none
     }
     lotsOpen = 0
-    feesBefore = feesBefore + fees
-    fees = .zero
     inputsBefore += inputs
     inputs = 0
     guard let opening = entry.runOpening else { return }
     deskMode = opening.mode
     wallet = opening.wallet
-    equity = opening.wallet
     ledgerBalance = opening.ledgerBalance
     ledgerFunding = opening.ledgerFunding
   }
@@ -187,6 +182,7 @@ public struct EngineProjection: Sendable {
     tradeCount += 1
     if record.net > .zero { winCount += 1 }
     slots[slot].net = slots[slot].net + record.net
+    feesClosed = feesClosed + record.fees
     slots[slot].tradeCount += 1
     for case .trade(let row) in rows.changes(of: CollectionOfOne(entry), from: index) {
       recentTrades.append(row)
@@ -237,9 +233,11 @@ public struct EngineProjection: Sendable {
       .map { RunSummary.RefusalCount(name: $0.0.name, count: $0.1) }
       .sorted { ($1.count, $0.name) < ($0.count, $1.name) }
     return TotalsView(
-      equity: ExactAmount(equity), wallet: ExactAmount(wallet),
+      equity: ExactAmount(symbols.reduce(wallet) { $0 + ($1.unrealized?.quote ?? .zero) }),
+      wallet: ExactAmount(wallet),
       net: ExactAmount(symbols.reduce(Quote.zero) { $0 + $1.net.quote }),
-      fees: ExactAmount(feesBefore + fees), inputs: inputsBefore + inputs, signals: signalCount,
+      fees: ExactAmount(slots.reduce(feesClosed) { $0 + $1.feesOpen }), inputs: inputsBefore + inputs,
+      signals: signalCount,
       orders: orderCount, roundTrips: tradeCount, wins: winCount,
       openPositions: slots.reduce(0) { $0 + ($1.steps == 0 ? 0 : 1) }, refusals: counted, ringGaps: gapCount,
       ledger: ledger)

@@ -33,6 +33,14 @@ enum EngineTapes {
       startingAtSegment: segment)
   }
 
+  /// The session that is being recorded: every start of the engine lays out a new ring, whose sequences begin anew, so
+  /// the segments of the market tape carry its number as their run. 0 without a tape.
+  static func marketSession(_ directory: DataDirectory) throws(TapeError) -> UInt64 {
+    let tape = try TapeDirectory(directory: directory.market.path, name: marketName)
+    guard let newest = try tape.segments().last else { return 0 }
+    return try tape.header(ofSegment: newest).run
+  }
+
   /// The first journal segment of each run, by run number.
   static func runs(_ directory: DataDirectory) throws(TapeError) -> [(run: UInt32, firstSegment: Int)] {
     let tape = try TapeDirectory(directory: directory.journal.path, name: journalName)

@@ -16,6 +16,8 @@ actor HistoryLoader {
     var timeframe: Timeframe
     var from: Instant
     var through: Instant
+    /// The run that asks: only it is given the answer.
+    var run: UInt32
   }
 
   /// Requests waiting; more are dropped and counted, and their candles stay incomplete.
@@ -35,6 +37,8 @@ actor HistoryLoader {
   private var inputs: HandoffProducer<JournalEntry>
   private var queue: [Request] = []
   private var isWorking = false
+  /// The newest run that asked for its warm-up.
+  private var run: UInt32 = 0
   private(set) var droppedCount = 0
 
   init(
@@ -51,7 +55,9 @@ actor HistoryLoader {
   }
 
   /// What a new run of the Brain asks for: so many closed candles of every instrument, then the word that it has them.
-  func warmUp(bars: [Timeframe: Int]) async {
+  func warmUp(run: UInt32, bars: [Timeframe: Int]) async {
+    guard run > self.run else { return }
+    self.run = run
     queue.removeAll()
     let wanted = bars.filter { $0.value > 0 }.sorted { $0.key < $1.key }
     let ids = Array(table.ids)
@@ -62,7 +68,7 @@ actor HistoryLoader {
         while next < min(ids.count, done + Self.callsMax) {
           let id = ids[next]
           next += 1
-          group.addTask { await self.warmUp(id, wanted) }
+          group.addTask { await self.warmUp(run, id, wanted) }
         }
         await group.next()
         done += 1
@@ -71,22 +77,23 @@ actor HistoryLoader {
         }
       }
     }
+    guard run == self.run else { return }
     logger.info("history loaded", metadata: ["instruments": "\(ids.count)"])
   }
 
-  private func warmUp(_ id: InstrumentID, _ wanted: [(key: Timeframe, value: Int)]) async {
-    for (timeframe, count) in wanted {
+  private func warmUp(_ run: UInt32, _ id: InstrumentID, _ wanted: [(key: Timeframe, value: Int)]) async {
+    for (timeframe, count) in wanted where run == self.run {
       let length = timeframe.nanoseconds
       let now = client.clock.now()
       let newest = timeframe.openTime(of: now).advanced(byNanoseconds: -length)
       let oldest = newest.advanced(byNanoseconds: -length * Int64(count - 1))
       for candle in await candles(
-        Request(instrument: id, timeframe: timeframe, from: oldest, through: newest))
+        Request(instrument: id, timeframe: timeframe, from: oldest, through: newest, run: run))
       {
-        await push(.history(id, timeframe, candle, time: .never))
+        await push(.history(id, timeframe, candle, time: .never), to: run)
       }
     }
-    await push(.instrumentReady(id, time: .never))
+    await push(.instrumentReady(id, time: .never), to: run)
   }
 
   /// A candle closed incomplete: fetch the whole one when the venue has it.
@@ -112,7 +119,7 @@ actor HistoryLoader {
         do { try await Task.sleep(nanoseconds: UInt64(min(wait, 60_000_000_000))) } catch { return }
       }
       for candle in await candles(request) {
-        await push(.history(request.instrument, request.timeframe, candle, time: .never))
+        await push(.history(request.instrument, request.timeframe, candle, time: .never), to: request.run)
       }
     }
   }
@@ -170,7 +177,11 @@ actor HistoryLoader {
     }
   }
 
-  private func push(_ entry: JournalEntry) async {
+  /// The run rides in the entry's position, which the Brain sets anew when it takes it.
+  private func push(_ entry: JournalEntry, to run: UInt32) async {
+    guard run == self.run else { return }
+    var entry = entry
+    entry.position = UInt64(run)
     while !inputs.tryPush(entry) {
       // The Brain is busy or away: it takes its inputs before the market, so this ends when it is back.
       do { try await Task.sleep(nanoseconds: 2_000_000) } catch { return }

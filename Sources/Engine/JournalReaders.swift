@@ -19,6 +19,8 @@ final class JournalReaders: Sendable {
   private let loader: HistoryLoader
   private let settings: Settings
   private let logger: Logger
+  /// Runs up to this one ended before this engine started: they are in the store's care alone.
+  private let lastRunBefore: UInt32
   private let isEnding = Atomic<Bool>(false)
   private let screenEnded = Atomic<Bool>(false)
   private let storeEnded = Atomic<Bool>(false)
@@ -26,7 +28,7 @@ final class JournalReaders: Sendable {
   init(
     directory: DataDirectory, scope: StoreScope, board: HealthBoard, archivist: Archivist,
     loader: HistoryLoader,
-    settings: Settings, logger: Logger
+    settings: Settings, lastRunBefore: UInt32, logger: Logger
   ) {
     self.directory = directory
     self.scope = scope
@@ -34,6 +36,7 @@ final class JournalReaders: Sendable {
     self.archivist = archivist
     self.loader = loader
     self.settings = settings
+    self.lastRunBefore = lastRunBefore
     self.logger = logger
   }
 
@@ -41,6 +44,7 @@ final class JournalReaders: Sendable {
   func followForScreen() async {
     defer { screenEnded.store(true, ordering: .releasing) }
     await follow { [self] batch in
+      guard batch.run > lastRunBefore else { return true }
       board.absorb(batch.entries, from: batch.from)
       for entry in batch.entries { await react(to: entry, run: batch.run) }
       return true
@@ -96,7 +100,7 @@ final class JournalReaders: Sendable {
         for (name, count) in record.warmUpBars {
           if let timeframe = Timeframe(name: name) { bars[timeframe] = count }
         }
-        Task { [loader, bars] in await loader.warmUp(bars: bars) }
+        Task { [loader, bars] in await loader.warmUp(run: run, bars: bars) }
       } catch {
         logger.error("the run's record cannot be read", metadata: ["run": "\(run)", "error": "\(error)"])
       }
@@ -107,8 +111,8 @@ final class JournalReaders: Sendable {
       }
       await loader.backfill(
         HistoryLoader.Request(
-          instrument: entry.instrument, timeframe: timeframe, from: candle.openTime, through: candle.openTime)
-      )
+          instrument: entry.instrument, timeframe: timeframe, from: candle.openTime, through: candle.openTime,
+          run: run))
     default: return  // every other fact is for the board alone
     }
   }

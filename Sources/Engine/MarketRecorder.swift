@@ -69,6 +69,8 @@ final class MarketRecorder: Sendable {
     var recordCount: UInt64 = 0
     var lostCount: UInt64 = 0
     var isFailing = false
+    /// Records were lost: the next one begins a segment with its own sequence.
+    var hasHole = false
 
     init(
       ring: consuming EventRingReader<MarketEvent>, writer: consuming TapeWriter<MarketEvent>,
@@ -115,29 +117,26 @@ final class MarketRecorder: Sendable {
           logger.error(
             "the recorder was lapped: market events are missing on the tape",
             metadata: ["lost": "\(lost)", "fromSequence": "\(sequence)"])
-          startSegment()
+          hasHole = true
         case .record(let event):
           do throws(TapeError) {
+            if hasHole {
+              try writer.startSegment(
+                firstSequence: sequence, epoch: ring.currentEpoch, tableVersion: writer.header.tableVersion)
+              hasHole = false
+            }
             try writer.append(event)
             recordCount += 1
             isFailing = false
           } catch {
             lostCount += 1
+            hasHole = true
             if !isFailing {
               isFailing = true
               logger.error("the market tape cannot be written", metadata: ["error": "\(error)"])
             }
           }
         }
-      }
-    }
-
-    mutating func startSegment() {
-      do throws(TapeError) {
-        try writer.startSegment(
-          firstSequence: ring.sequence, epoch: ring.currentEpoch, tableVersion: writer.header.tableVersion)
-      } catch {
-        logger.error("no new segment of the market tape", metadata: ["error": "\(error)"])
       }
     }
 

@@ -81,6 +81,7 @@ public final class OrchestratorProcess: Sendable {
   }
 
   private func run(api: HealthAPI, signals: TerminationSignals) async throws -> String {
+    try await PluginPreflight.run(settings, executable: options.executable)
     try settings.prepareDataDirectory()
     let lock = try DirectoryLock(settings.dataDirectory)
     defer { lock.release() }
@@ -113,12 +114,13 @@ public final class OrchestratorProcess: Sendable {
     try directory.prepare()
     try writeAPIAddress(api)
     defer { unlink(settings.apiAddressPath) }
-    let table = try await universe(venue)
+    let table = try InstrumentTableFiles.numbered(try await universe(venue), in: directory)
     let store = Archivist(table: table, now: Clock.monotonicNanoseconds) {
       [path = settings.storePath] () throws(StoreError) in
       try SQLiteStore(path: path)
     }
     let regions = SharedRegions(for: directory)
+    MarketSalvage.run(regions: regions, directory: directory, logger: logger)
     regions.remove()
     try regions.prepare()
     defer { regions.remove() }
@@ -133,8 +135,9 @@ public final class OrchestratorProcess: Sendable {
     try recorder.start(
       regions: regions, directory: directory,
       header: TapeHeader(
-        kind: EngineTapes.marketKind, formatVersion: EngineTapes.marketVersion, run: 0,
-        createdNanoseconds: Clock.wallNanoseconds(), venue: venue.key, tableVersion: UInt64(table.version)),
+        kind: EngineTapes.marketKind, formatVersion: EngineTapes.marketVersion,
+        run: UInt64(Clock.wallNanoseconds()), createdNanoseconds: Clock.wallNanoseconds(), venue: venue.key,
+        tableVersion: UInt64(table.version)),
       retentionHours: settings.retention.marketTapeHours, logger: logger)
     let children = [
       child("feed", assignment, hidesKeys: true),
@@ -149,7 +152,7 @@ public final class OrchestratorProcess: Sendable {
       inputs: try HandoffProducer<JournalEntry>(attachingTo: regions.inputs), logger: logger)
     let readers = JournalReaders(
       directory: directory, scope: scope, board: board, archivist: store, loader: loader, settings: settings,
-      logger: logger)
+      lastRunBefore: try EngineTapes.runs(directory).last?.run ?? 0, logger: logger)
 
     let summary = await withTaskGroup(of: Void.self) { group in
       for child in children { group.addTask { await child.run() } }

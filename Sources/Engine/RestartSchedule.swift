@@ -1,7 +1,7 @@
 /// When a child that ended may start again: at once at first, then with growing pauses.
 ///
 /// Pure: times come in. More than three ends within five minutes are a crash loop: a minute's pause, doubling up to
-/// ten. Five quiet minutes forget everything.
+/// ten. A child that ran for five minutes is forgiven everything.
 public struct RestartSchedule: Sendable, Equatable {
   static let windowNanoseconds: Int64 = 300_000_000_000
   static let quickRestartsMax = 3
@@ -10,6 +10,8 @@ public struct RestartSchedule: Sendable, Equatable {
 
   private var recentEnds: [Int64] = []
   private var pauseNanoseconds: Int64 = 0
+  /// When the child was to be running again.
+  private var restartedAt: Int64?
   /// How often the child has ended since the schedule began.
   public private(set) var endCount = 0
 
@@ -18,16 +20,18 @@ public struct RestartSchedule: Sendable, Equatable {
   /// How long to wait before the next start, given that the child ended now.
   public mutating func delayNanoseconds(afterEndAt monotonicNanoseconds: Int64) -> Int64 {
     endCount += 1
-    if let last = recentEnds.last, monotonicNanoseconds - last > Self.windowNanoseconds + pauseNanoseconds {
+    if let restartedAt, monotonicNanoseconds - restartedAt > Self.windowNanoseconds {
       recentEnds.removeAll()
       pauseNanoseconds = 0
     }
-    recentEnds.removeAll { monotonicNanoseconds - $0 > Self.windowNanoseconds + pauseNanoseconds }
+    recentEnds.removeAll { monotonicNanoseconds - $0 > Self.windowNanoseconds }
     recentEnds.append(monotonicNanoseconds)
-    if recentEnds.count > Self.quickRestartsMax {
+    var delay: Int64 = 100_000_000 << Int64(recentEnds.count - 1)
+    if pauseNanoseconds > 0 || recentEnds.count > Self.quickRestartsMax {
       pauseNanoseconds = min(max(pauseNanoseconds * 2, Self.pauseNanosecondsMin), Self.pauseNanosecondsMax)
-      return pauseNanoseconds
+      delay = pauseNanoseconds
     }
-    return 100_000_000 << Int64(recentEnds.count - 1)
+    restartedAt = monotonicNanoseconds + delay
+    return delay
   }
 }

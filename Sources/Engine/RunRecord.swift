@@ -10,6 +10,8 @@ public struct RunRecord: Sendable, Codable, Equatable {
   public var plugins: [Plugin]
   /// File name in the instruments folder.
   public var instrumentTable: String
+  /// The session of the market tape this run read from, as its segments name it; 0 when there was no tape.
+  public var marketSession: UInt64
   /// Closed candles the plugins asked for before their first live one, by timeframe name.
   public var warmUpBars: [String: Int]
   public var startedMilliseconds: Int64
@@ -19,7 +21,7 @@ public struct RunRecord: Sendable, Codable, Equatable {
     public var id: String
     public var version: String
     public var sha256: String
-    /// The copy that was loaded: a name never used for other content.
+    /// The copy kept in the plugins folder: the name is its hash, so it is never used for other content.
     public var file: String
     public var parameters: [String: String]
 
@@ -34,7 +36,7 @@ public struct RunRecord: Sendable, Codable, Equatable {
 
   public init(
     run: UInt32, venue: String, mode: String, settings: String, plugins: [Plugin], instrumentTable: String,
-    warmUpBars: [String: Int], startedMilliseconds: Int64, engineVersion: String
+    marketSession: UInt64, warmUpBars: [String: Int], startedMilliseconds: Int64, engineVersion: String
   ) {
     self.run = run
     self.venue = venue
@@ -42,6 +44,7 @@ public struct RunRecord: Sendable, Codable, Equatable {
     self.settings = settings
     self.plugins = plugins
     self.instrumentTable = instrumentTable
+    self.marketSession = marketSession
     self.warmUpBars = warmUpBars
     self.startedMilliseconds = startedMilliseconds
     self.engineVersion = engineVersion

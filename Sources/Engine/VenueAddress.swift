@@ -1,4 +1,4 @@
-public import Foundation
+import Foundation
 
 /// The addresses of an exchange: REST, market and user streams, WebSocket API.
 public struct VenueAddress: Sendable, Codable, Equatable {
@@ -46,7 +46,8 @@ public struct VenueAddress: Sendable, Codable, Equatable {
       streams = Self.trimmed(streamsText)
     } else {
       guard let port = url.port else { throw .notAnAddress(text) }
-      streams = "\(url.scheme == "https" ? "wss" : "ws")://\(host):\(port + 1)"
+      streams =
+        "\(url.scheme == "https" ? "wss" : "ws")://\(host.contains(":") ? "[\(host)]" : host):\(port + 1)"
     }
     self.init(rest: Self.trimmed(text), streams: streams, wsApi: "\(streams)/ws-fapi/v1")
   }

@@ -64,6 +64,11 @@ enum VenueSelection {
     return "\(error)"
   }
 
+  private static func text(of error: any Error) -> String {
+    if let error = error as? RestError, case .notSent(let reason) = error { return reason }
+    return "\(error)"
+  }
+
   private static func reach(
     _ address: VenueAddress, key: String
   ) async throws -> SelectedVenue {
@@ -72,7 +77,7 @@ enum VenueSelection {
       _ = try await client.clock.measure(with: client)
     } catch {
       client.shutdown()
-      throw Failure.unreachable(address: address.rest, reason: "\(error)")
+      throw Failure.unreachable(address: address.rest, reason: text(of: error))
     }
     return SelectedVenue(
       address: address, key: key, speed: client.clock.reading.speed, client: client, simulator: nil)

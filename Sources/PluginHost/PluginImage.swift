@@ -28,9 +28,10 @@ struct PluginImage {
   ///
   /// - Throws: `PluginError` naming the file and the fix. Nothing is mapped when the file itself is refused.
   ///
-  /// - Parameter cacheDirectory: private folder for the copy; nil maps the file itself, which only a short-lived child
-  ///   may do.
-  init(path: String, cacheDirectory: String?) throws(PluginError) {
+  /// - Parameters:
+  ///   - cacheDirectory: private folder for the copy; nil maps the file itself, which only a short-lived child may do.
+  ///   - keepsCopy: once the image is good its copy stays, as `<sha256>.so`.
+  init(path: String, cacheDirectory: String?, keepsCopy: Bool = false) throws(PluginError) {
     let source = try PluginFile(path: path)
     let elf = try source.elf()
     file = path
@@ -43,7 +44,7 @@ struct PluginImage {
       // A bare name would be looked for in the library folders.
       mapped = path.contains("/") ? path : "./\(path)"
     }
-    // The mapping keeps the content, and no name is used twice.
+    // The mapping keeps the content, and no name is used twice. A copy that was renamed below is not there any more.
     defer { if cacheDirectory != nil { unlink(mapped) } }
     guard let handle = dlopen(mapped, RTLD_NOW | RTLD_LOCAL) else { throw Self.linkerError(path, mapped) }
     guard let address = dlsym(handle, Self.symbol) else {
@@ -52,6 +53,10 @@ struct PluginImage {
     typealias Function = @convention(c) () -> UnsafePointer<aegis_entry>?
     let function = unsafeBitCast(address, to: Function.self)
     entry = UnsafePointer(try Self.checked(function(), file: path))
+    if keepsCopy, let cacheDirectory {
+      let kept = "\(cacheDirectory)/\(sha256).so"
+      guard rename(mapped, kept) == 0 else { throw .cacheUnusable(path: kept, reason: errorText(errno)) }
+    }
   }
 
   private static func checked(

@@ -69,6 +69,7 @@ public struct PluginSet: ~Copyable, @unchecked Sendable {
   /// - Parameters:
   ///   - cacheDirectory: private folder (0700, made if missing) for the copy that is mapped; nil maps the file
   ///     itself, which only a short-lived child process may do.
+  ///   - keepsCopy: the copy stays in the cache as `<sha256>.so`, so that a run can be computed again with it.
   ///   - id: which plugin of the file; nil when it has only one.
   ///   - parameters: configuration texts by parameter name; the rest take their defaults.
   ///   - instruments: symbols in table order; the same list for every plugin of the set.
@@ -77,15 +78,15 @@ public struct PluginSet: ~Copyable, @unchecked Sendable {
   /// - Throws: `PluginError`; the set is unchanged then.
   @discardableResult
   public mutating func load(
-    path: String, cacheDirectory: String?, id: String? = nil, parameters: [String: String] = [:],
-    instruments: [String], seed: UInt64, dataDirectory: String? = nil
+    path: String, cacheDirectory: String?, keepsCopy: Bool = false, id: String? = nil,
+    parameters: [String: String] = [:], instruments: [String], seed: UInt64, dataDirectory: String? = nil
   ) throws(PluginError) -> Int {
     guard count < Self.countMax else { throw .limit(what: "plugins", found: count + 1, max: Self.countMax) }
     guard instruments.count <= InstrumentTable.countMax else {
       throw .limit(what: "instruments", found: instruments.count, max: InstrumentTable.countMax)
     }
     precondition(count == 0 || instruments.count == Int(instrumentCount), "one instrument table per set")
-    let image = try PluginImage(path: path, cacheDirectory: cacheDirectory)
+    let image = try PluginImage(path: path, cacheDirectory: cacheDirectory, keepsCopy: keepsCopy)
     var chosen = try ChosenPlugin(image, id: id)
     guard !descriptors.contains(where: { $0.id == chosen.descriptor.id }) else {
       throw .alreadyLoaded(file: path, id: chosen.descriptor.id)

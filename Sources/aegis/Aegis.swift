@@ -8,7 +8,7 @@ struct Aegis: AsyncParsableCommand {
     abstract: "A trading engine for Binance USD-M perpetuals that hosts strategies as plugins.",
     version: EngineVersion.text,
     subcommands: [
-      Run.self, Status.self, Trades.self, Signals.self, Plugins.self, Simulate.self, BacktestCommand.self, Config.self,
-      Bench.self, BenchLive.self, Feed.self, Brain.self,
+      Run.self, Status.self, Trades.self, Signals.self, Plugins.self, Simulate.self, BacktestCommand.self,
+      Replay.self, Config.self, Bench.self, BenchLive.self, Feed.self, Brain.self,
     ])
 }

