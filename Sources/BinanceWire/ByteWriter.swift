@@ -98,9 +98,9 @@ struct ByteWriter {
     raw("\",\"data\":")
   }
 
-  /// The newer fields and the closing braces.
-  @inline(__always) mutating func close(_ symbol: [UInt8], _ hasNewerFields: Bool, _ isCombined: Bool) {
-    if hasNewerFields {
+  /// Where the message comes from, if asked for, and the closing braces.
+  @inline(__always) mutating func close(_ symbol: [UInt8], _ hasSource: Bool, _ isCombined: Bool) {
+    if hasSource {
       raw(",\"st\":1,\"ps\":\"")
       bytes(symbol)
       raw("\"")

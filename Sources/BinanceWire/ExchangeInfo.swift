@@ -55,14 +55,23 @@ public struct ExchangeInfo: Sendable {
       rateLimits: limits.isEmpty ? RateLimit.published : limits, skipped: skipped)
   }
 
-  /// The document for a table, typed as the exchange types it.
+  /// The document for a table, typed and ordered as the exchange writes it.
+  ///
+  /// - Parameters:
+  ///   - openOrdersMax: per instrument.
+  ///   - liquidationFeeE8: a share of the notional × 10^8.
   public static func encode(
-    _ table: InstrumentTable, serverTime: Instant, rateLimits: [RateLimit] = RateLimit.published
+    _ table: InstrumentTable, serverTime: Instant, rateLimits: [RateLimit] = RateLimit.published,
+    openOrdersMax: Int = 200, liquidationFeeE8: Int64 = 1_250_000
   ) -> [UInt8] {
     JSONText.encode(
       Document(
         serverTime: serverTime.milliseconds, rateLimits: rateLimits.map(Document.Limit.init),
-        symbols: table.instruments.map { Document.Element(value: Document.Contract($0)) }))
+        symbols: table.instruments.map {
+          Document.Element(
+            value: Document.Contract(
+              $0, openOrdersMax: openOrdersMax, liquidationFeeE8: liquidationFeeE8))
+        }))
   }
 
   /// Twenty large contracts for the hour in which the list cannot be had. Ticks and steps as published in

@@ -9,8 +9,8 @@ extension ExchangeInfo {
     var timezone: String? = "UTC"
     var serverTime: Int64?
     var futuresType: String? = "U_MARGINED"
-    var exchangeFilters: [String]? = []
     var rateLimits: [Limit]?
+    var exchangeFilters: [String]? = []
     var assets: [Asset]? = [Asset()]
     var symbols: [Element]
 
@@ -21,7 +21,7 @@ extension ExchangeInfo {
     }
 
     enum CodingKeys: String, CodingKey {
-      case timezone, serverTime, futuresType, exchangeFilters, rateLimits, assets, symbols
+      case timezone, serverTime, futuresType, rateLimits, exchangeFilters, assets, symbols
     }
 
     /// Only what is needed is read.
@@ -153,10 +153,11 @@ extension ExchangeInfo.Document {
     var liquidationFee: String? = "0.012500"
     var marketTakeBound: String? = "0.05"
     var maxMoveOrderLimit: Int? = 10_000
+    var permissionSets: [String]? = ["COPY"]
     var orderTypes: [String]? = [
       "LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET",
     ]
-    var timeInForce: [String]? = ["GTC", "IOC", "FOK", "GTX", "GTD"]
+    var timeInForce: [String]? = ["GTC", "IOC", "FOK", "GTX"]
     var filters: [Filter]?
 
     enum CodingKeys: String, CodingKey {
@@ -165,7 +166,7 @@ extension ExchangeInfo.Document {
         baseAsset, quoteAsset, marginAsset, pricePrecision, quantityPrecision, baseAssetPrecision,
         quotePrecision,
         underlyingType, underlyingSubType, settlePlan, triggerProtect, liquidationFee, marketTakeBound,
-        maxMoveOrderLimit, orderTypes, timeInForce, filters
+        maxMoveOrderLimit, permissionSets, orderTypes, timeInForce, filters
     }
 
     /// Only what is needed is read; display digits are not.
@@ -182,7 +183,7 @@ extension ExchangeInfo.Document {
       filters = isWanted ? try values.decodeIfPresent([Filter].self, forKey: .filters) : nil
     }
 
-    init(_ instrument: Instrument) {
+    init(_ instrument: Instrument, openOrdersMax: Int, liquidationFeeE8: Int64) {
       let rules = instrument.rules
       symbol = instrument.symbol
       pair = instrument.symbol
@@ -195,7 +196,8 @@ extension ExchangeInfo.Document {
       marginAsset = instrument.quoteAsset
       pricePrecision = FixedPoint.decimals(ofUnit: rules.tickE8)
       quantityPrecision = FixedPoint.decimals(ofUnit: rules.stepE8)
-      filters = Filter.all(of: rules)
+      liquidationFee = FixedPoint.text(liquidationFeeE8, decimals: 6)
+      filters = Filter.all(of: rules, openOrdersMax: openOrdersMax)
     }
 
     var isWanted: Bool {
@@ -264,10 +266,11 @@ extension ExchangeInfo.Document {
 }
 
 extension ExchangeInfo.Document.Filter {
-  static func all(of rules: InstrumentRules) -> [ExchangeInfo.Document.Filter] {
+  static func all(of rules: InstrumentRules, openOrdersMax: Int) -> [ExchangeInfo.Document.Filter] {
     func scaled(_ count: Int64, _ unit: Int64) -> String {
       let (value, overflow) = count.multipliedReportingOverflow(by: unit)
-      return overflow || count >= .max >> 16 ? "0" : WireDecimal.short(value)  // 0 switches the bound off
+      guard !overflow, count < .max >> 16 else { return "0" }  // switches the bound off
+      return FixedPoint.text(value, decimals: FixedPoint.decimals(ofUnit: unit))
     }
     var price = Self("PRICE_FILTER")
     price.minPrice = scaled(rules.priceTicksMin, rules.tickE8)
@@ -282,7 +285,7 @@ extension ExchangeInfo.Document.Filter {
     market.maxQty = scaled(rules.marketStepsMax, rules.stepE8)
     market.stepSize = lot.stepSize
     var orders = Self("MAX_NUM_ORDERS")
-    orders.limit = 200
+    orders.limit = openOrdersMax
     var notional = Self("MIN_NOTIONAL")
     notional.notional = WireDecimal.short(rules.notionalMinE8)
     var percent = Self("PERCENT_PRICE")

@@ -1,7 +1,7 @@
 import Foundation
 
 /// JSON for everything that is not a market message: account, orders, lists. Not for ticks.
-enum JSONText {
+public enum JSONText {
   static func decode<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8]) throws -> Value {
     try JSONDecoder().decode(type, from: Data(bytes))
   }
@@ -19,15 +19,17 @@ enum JSONText {
     }
   }
 
-  /// Keys sorted, slashes as they are: the same value gives the same bytes.
-  static func encode(_ value: some Encodable) -> [UInt8] {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+  /// The value's bytes, members in the order in which its type names them; `nil` members are left out.
+  ///
+  /// - Precondition: numbers are finite.
+  public static func encode(_ value: some Encodable) -> [UInt8] {
+    let encoder = JSONTextEncoder()
     do {
-      return Array(try encoder.encode(value))
+      try encoder.write(value)
     } catch {
-      preconditionFailure("texts, whole numbers and flags always encode: \(error)")
+      preconditionFailure("texts, finite numbers and flags always encode: \(error)")
     }
+    return encoder.bytes
   }
 
   private static func reason(_ error: DecodingError) -> String {

@@ -16,8 +16,13 @@ extension RestMessages {
     public var takerBaseVolume: String
     public var takerQuoteVolume: String
 
-    /// - Parameter quoteVolume: where it is not known, close × volume stands for it; buyers take half.
-    public init(_ candle: Candle, _ timeframe: Timeframe, rules: InstrumentRules, quoteVolume: Quote? = nil) {
+    /// - Parameters:
+    ///   - quoteVolume: where it is not known, close × volume stands for it.
+    ///   - takerVolume, takerQuoteVolume: what buyers took; half where it is not known.
+    public init(
+      _ candle: Candle, _ timeframe: Timeframe, rules: InstrumentRules, quoteVolume: Quote? = nil,
+      takerVolume: Quantity? = nil, takerQuoteVolume: Quote? = nil
+    ) {
       let quote = quoteVolume ?? rules.notional(candle.close, candle.volume)
       openTime = candle.openTime.milliseconds
       open = rules.text(candle.open)
@@ -28,8 +33,8 @@ extension RestMessages {
       closeTime = candle.openTime.milliseconds + timeframe.nanoseconds / 1_000_000 - 1
       self.quoteVolume = quote.description
       tradeCount = Int(candle.tradeCount)
-      takerBaseVolume = rules.text(Quantity(steps: candle.volume.steps / 2))
-      takerQuoteVolume = Quote(e8: quote.e8 / 2).description
+      takerBaseVolume = rules.text(takerVolume ?? Quantity(steps: candle.volume.steps / 2))
+      self.takerQuoteVolume = (takerQuoteVolume ?? Quote(e8: quote.e8 / 2)).description
     }
 
     public init(from decoder: any Decoder) throws {

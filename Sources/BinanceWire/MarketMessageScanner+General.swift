@@ -77,7 +77,10 @@ extension MarketMessageScanner {
         if hasData { isDoubled = true }
         hasData = true
         switch walk.next() {
-        case 0x7B: inner = try message(&walk, base, depth: 1).fields
+        case 0x7B:
+          let (content, found) = try message(&walk, base, depth: 1)
+          if content == .doubled { isDoubled = true }
+          inner = found
         case 0x5B:
           hasBatch = true
           _ = try walk.value(depth: 1, base: base)
@@ -108,9 +111,7 @@ extension MarketMessageScanner {
         walk.p += 1
         if isDoubled || fields.isDoubled || (hasData && fields.has(0x65)) { return (.doubled, fields) }
         if hasBatch { return (.batch, fields) }
-        if let inner {
-          return inner.isDoubled ? (.doubled, inner) : (inner.has(0x65) ? .payload : .nothing, inner)
-        }
+        if let inner { return (inner.has(0x65) ? .payload : .nothing, inner) }
         if fields.has(0x65) { return (.payload, fields) }
         return (hasResult || (hasCode && hasText) ? .answer : .nothing, fields)
       default: throw .syntax

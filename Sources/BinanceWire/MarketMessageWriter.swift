@@ -18,12 +18,23 @@ public struct MarketMessageWriter: Sendable {
     var quantityDecimals: Int
   }
 
-  private let names: [Name]
-  /// Adds what came in 2025 and 2026: `nq`, `ap`, `st`, `ps`.
-  public let hasNewerFields: Bool
+  /// Members that came in 2025 and 2026.
+  public struct NewerFields: OptionSet, Sendable {
+    public let rawValue: UInt8
 
-  public init(table: InstrumentTable, hasNewerFields: Bool = true) {
-    self.hasNewerFields = hasNewerFields
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    /// `nq` of aggregate trades and `ap` of marks.
+    public static let values = NewerFields(rawValue: 1)
+    /// `st` and `ps` at the end of every message.
+    public static let source = NewerFields(rawValue: 2)
+  }
+
+  private let names: [Name]
+  public let newerFields: NewerFields
+
+  public init(table: InstrumentTable, newerFields: NewerFields = [.values, .source]) {
+    self.newerFields = newerFields
     names = table.instruments.map { instrument in
       Name(
         symbol: Array(instrument.symbol.utf8), lowercased: Array(instrument.symbol.lowercased().utf8),
@@ -56,7 +67,7 @@ public struct MarketMessageWriter: Sendable {
       out.integer(time.milliseconds)
       out.raw(",\"E\":")
       out.integer(eventTime.milliseconds)
-      out.close(name.symbol, hasNewerFields, isCombined)
+      out.close(name.symbol, newerFields.contains(.source), isCombined)
     }
   }
 
@@ -70,15 +81,15 @@ public struct MarketMessageWriter: Sendable {
       out.open(name.lowercased, "@aggTrade", isCombined)
       out.raw("{\"e\":\"aggTrade\",\"E\":")
       out.integer(eventTime.milliseconds)
-      out.raw(",\"a\":")
-      out.integer(aggregateID)
       out.raw(",\"s\":\"")
       out.bytes(name.symbol)
-      out.raw("\",\"p\":\"")
+      out.raw("\",\"a\":")
+      out.integer(aggregateID)
+      out.raw(",\"p\":\"")
       out.decimal(price.ticks, name.tickE8, name.priceDecimals)
       out.raw("\",\"q\":\"")
       out.decimal(quantity.steps, name.stepE8, name.quantityDecimals)
-      if hasNewerFields {
+      if newerFields.contains(.values) {
         out.raw("\",\"nq\":\"")
         out.decimal(quantity.steps, name.stepE8, name.quantityDecimals)
       }
@@ -90,7 +101,7 @@ public struct MarketMessageWriter: Sendable {
       out.integer(time.milliseconds)
       out.raw(",\"m\":")
       out.flag(buyerIsMaker)
-      out.close(name.symbol, hasNewerFields, isCombined)
+      out.close(name.symbol, newerFields.contains(.source), isCombined)
     }
   }
 
@@ -114,7 +125,7 @@ public struct MarketMessageWriter: Sendable {
       out.decimal(quantity.steps, name.stepE8, name.quantityDecimals)
       out.raw("\",\"X\":\"MARKET\",\"m\":")
       out.flag(buyerIsMaker)
-      out.close(name.symbol, hasNewerFields, isCombined)
+      out.close(name.symbol, newerFields.contains(.source), isCombined)
     }
   }
 
@@ -133,7 +144,7 @@ public struct MarketMessageWriter: Sendable {
       out.bytes(name.symbol)
       out.raw("\",\"p\":\"")
       out.decimal(markE8, 1, 8)
-      if hasNewerFields {
+      if newerFields.contains(.values) {
         out.raw("\",\"ap\":\"")
         out.decimal(markE8, 1, 8)
       }
@@ -146,16 +157,17 @@ public struct MarketMessageWriter: Sendable {
       out.decimal(Int64(clamping: fundingRateE8.magnitude), 1, 8)
       out.raw("\",\"T\":")
       out.integer(nextFunding.milliseconds)
-      out.close(name.symbol, hasNewerFields, isCombined)
+      out.close(name.symbol, newerFields.contains(.source), isCombined)
     }
   }
 
   /// - Parameters:
   ///   - firstTradeID, lastTradeID: -1 while the candle has no trade.
-  ///   - quoteVolume: not negative. Buyers take half of both volumes.
+  ///   - quoteVolume: not negative.
+  ///   - takerVolume, takerQuoteVolume: what buyers took; half of both volumes where it is not known.
   public func kline(
     _ instrument: InstrumentID, _ timeframe: Timeframe, _ candle: Candle, eventTime: Instant,
-    quoteVolume: Quote,
+    quoteVolume: Quote, takerVolume: Quantity? = nil, takerQuoteVolume: Quote? = nil,
     firstTradeID: Int64 = -1, lastTradeID: Int64 = -1, isClosed: Bool, isCombined: Bool,
     into buffer: inout [UInt8]
   ) {
@@ -201,11 +213,11 @@ public struct MarketMessageWriter: Sendable {
       out.raw(",\"q\":\"")
       out.decimal(quoteVolume.e8, 1, 8)
       out.raw("\",\"V\":\"")
-      out.decimal(candle.volume.steps / 2, name.stepE8, name.quantityDecimals)
+      out.decimal(takerVolume?.steps ?? candle.volume.steps / 2, name.stepE8, name.quantityDecimals)
       out.raw("\",\"Q\":\"")
-      out.decimal(quoteVolume.e8 / 2, 1, 8)
+      out.decimal(takerQuoteVolume?.e8 ?? quoteVolume.e8 / 2, 1, 8)
       out.raw("\",\"B\":\"0\"}")
-      out.close(name.symbol, hasNewerFields, isCombined)
+      out.close(name.symbol, newerFields.contains(.source), isCombined)
     }
   }
 

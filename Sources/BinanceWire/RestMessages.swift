@@ -1,4 +1,4 @@
-/// REST answers, field for field: the simulator encodes them, `RestAnswers` decodes them.
+/// REST answers, field for field and in the exchange's order: the simulator encodes them, `RestAnswers` decodes them.
 ///
 /// Optional members are those the exchange leaves out at times (`avgPrice` and `cumQuote` above all); unknown
 /// members are skipped.
@@ -32,12 +32,14 @@ public enum RestMessages {
     public var updateTime: Int64
 
     /// - Parameters:
-    ///   - cumQty: place and cancel have it, queries do not.
+    ///   - cumQty: place and cancel have it, queries have `avgPrice` and `cumQuote` instead.
+    ///   - stopPrice: zero on the price grid.
     ///   - time: creation; queries have it.
     public init(
       orderId: Int64, symbol: String, status: String, clientOrderId: String, price: String, origQty: String,
-      executedQty: String, cumQty: String? = nil, timeInForce: String, type: String, reduceOnly: Bool,
-      side: String, time: Int64? = nil, updateTime: Int64
+      executedQty: String, cumQty: String? = nil, avgPrice: String? = nil, cumQuote: String? = nil,
+      timeInForce: String, type: String, reduceOnly: Bool, side: String, stopPrice: String,
+      time: Int64? = nil, updateTime: Int64
     ) {
       self.orderId = orderId
       self.symbol = symbol
@@ -47,13 +49,15 @@ public enum RestMessages {
       self.origQty = origQty
       self.executedQty = executedQty
       self.cumQty = cumQty
+      self.avgPrice = avgPrice
+      self.cumQuote = cumQuote
       self.timeInForce = timeInForce
       self.type = type
       self.reduceOnly = reduceOnly
       closePosition = false
       self.side = side
       positionSide = "BOTH"
-      stopPrice = "0"
+      self.stopPrice = stopPrice
       workingType = "CONTRACT_PRICE"
       priceProtect = false
       origType = type
@@ -77,7 +81,8 @@ public enum RestMessages {
     public var updateTime: Int64?
 
     public init(
-      accountAlias: String = "simulator", asset: String = "USDT", balance: String, crossWalletBalance: String,
+      accountAlias: String = "SimulatorAccount", asset: String = "USDT", balance: String,
+      crossWalletBalance: String,
       crossUnPnl: String, availableBalance: String, maxWithdrawAmount: String, updateTime: Int64
     ) {
       self.accountAlias = accountAlias
@@ -106,6 +111,8 @@ public enum RestMessages {
       public var crossUnPnl: String?
       public var availableBalance: String?
       public var maxWithdrawAmount: String?
+      /// Version 2.
+      public var marginAvailable: Bool?
       public var updateTime: Int64?
 
       public init(
@@ -134,31 +141,50 @@ public enum RestMessages {
       public var positionSide: String
       public var positionAmt: String
       public var unrealizedProfit: String?
-      public var isolatedMargin: String?
-      public var notional: String?
-      public var isolatedWallet: String?
       public var initialMargin: String?
       public var maintMargin: String?
+      public var notional: String?
+      public var isolatedWallet: String?
+      /// Version 3.
+      public var isolatedMargin: String?
+      /// Version 2, down to `askNotional`.
+      public var positionInitialMargin: String?
+      public var openOrderInitialMargin: String?
+      public var leverage: String?
+      public var isolated: Bool?
+      public var entryPrice: String?
+      public var breakEvenPrice: String?
+      public var maxNotional: String?
+      public var bidNotional: String?
+      public var askNotional: String?
       public var updateTime: Int64?
 
+      /// What both versions have.
       public init(
-        symbol: String, positionAmt: String, unrealizedProfit: String, notional: String,
-        initialMargin: String,
-        maintMargin: String, updateTime: Int64
+        symbol: String, positionAmt: String, unrealizedProfit: String, initialMargin: String,
+        maintMargin: String, notional: String, updateTime: Int64
       ) {
         self.symbol = symbol
         positionSide = "BOTH"
         self.positionAmt = positionAmt
         self.unrealizedProfit = unrealizedProfit
-        isolatedMargin = "0"
-        self.notional = notional
-        isolatedWallet = "0"
         self.initialMargin = initialMargin
         self.maintMargin = maintMargin
+        self.notional = notional
+        isolatedWallet = "0"
         self.updateTime = updateTime
       }
     }
 
+    /// Version 2, down to `tradeGroupId`.
+    public var feeTier: Int?
+    public var feeBurn: Bool?
+    public var canTrade: Bool?
+    public var canDeposit: Bool?
+    public var canWithdraw: Bool?
+    public var updateTime: Int64?
+    public var multiAssetsMargin: Bool?
+    public var tradeGroupId: Int?
     public var totalInitialMargin: String?
     public var totalMaintMargin: String?
     public var totalWalletBalance: String
@@ -191,7 +217,7 @@ public enum RestMessages {
     }
   }
 
-  /// positionRisk v3.
+  /// Element of positionRisk.
   public struct PositionRisk: Codable, Sendable, Hashable {
     public var symbol: String
     public var positionSide: String
@@ -203,8 +229,14 @@ public enum RestMessages {
     public var liquidationPrice: String?
     public var isolatedMargin: String?
     public var notional: String?
-    public var marginAsset: String?
     public var isolatedWallet: String?
+    /// Version 2, down to `maxNotionalValue`.
+    public var leverage: String?
+    public var marginType: String?
+    public var isAutoAddMargin: String?
+    public var maxNotionalValue: String?
+    /// Version 3, down to `askNotional`.
+    public var marginAsset: String?
     public var initialMargin: String?
     public var maintMargin: String?
     public var positionInitialMargin: String?
@@ -214,10 +246,10 @@ public enum RestMessages {
     public var askNotional: String?
     public var updateTime: Int64?
 
+    /// What both versions have.
     public init(
       symbol: String, positionAmt: String, entryPrice: String, breakEvenPrice: String, markPrice: String,
-      unRealizedProfit: String, liquidationPrice: String, notional: String, initialMargin: String,
-      maintMargin: String, updateTime: Int64
+      unRealizedProfit: String, liquidationPrice: String, notional: String, updateTime: Int64
     ) {
       self.symbol = symbol
       positionSide = "BOTH"
@@ -229,15 +261,7 @@ public enum RestMessages {
       self.liquidationPrice = liquidationPrice
       isolatedMargin = "0"
       self.notional = notional
-      marginAsset = "USDT"
       isolatedWallet = "0"
-      self.initialMargin = initialMargin
-      self.maintMargin = maintMargin
-      positionInitialMargin = initialMargin
-      openOrderInitialMargin = "0"
-      adl = 1
-      bidNotional = "0"
-      askNotional = "0"
       self.updateTime = updateTime
     }
   }
@@ -351,28 +375,15 @@ public enum RestMessages {
     }
   }
 
-  public struct Leverage: Codable, Sendable, Hashable {
+  public struct TickerPrice: Codable, Sendable, Hashable {
     public var symbol: String
-    public var leverage: Int
-    public var maxNotionalValue: String?
+    public var price: String
+    public var time: Int64
 
-    public init(symbol: String, leverage: Int, maxNotionalValue: String) {
+    public init(symbol: String, price: String, time: Int64) {
       self.symbol = symbol
-      self.leverage = leverage
-      self.maxNotionalValue = maxNotionalValue
+      self.price = price
+      self.time = time
     }
   }
-
-  public struct ListenKey: Codable, Sendable, Hashable {
-    public var listenKey: String
-    public init(listenKey: String) { self.listenKey = listenKey }
-  }
-
-  public struct ServerTime: Codable, Sendable, Hashable {
-    public var serverTime: Int64
-    public init(serverTime: Int64) { self.serverTime = serverTime }
-  }
-
-  /// Keys sorted: the same value gives the same bytes.
-  public static func encode(_ answer: some Encodable & Sendable) -> [UInt8] { JSONText.encode(answer) }
 }

@@ -1,4 +1,4 @@
-/// The payloads of the user data stream, field for field. The simulator encodes them, `UserEvents` decodes
+/// The payloads of the user data stream, field for field and in the exchange's order. The simulator encodes them, `UserEvents` decodes
 /// them.
 ///
 /// Optional members are those the exchange leaves out at times; unknown members are skipped.
@@ -38,12 +38,13 @@ public enum UserMessages {
     public var l: String?
     public var z: String?
     public var L: String?
-    /// Commission asset and commission.
-    public var N: String?
+    /// Commission and its asset.
     public var n: String?
+    public var N: String?
     /// Trade time, trade id (0 if none).
     public var T: Int64
     public var t: Int64?
+    /// Notional of the instrument's open buy and sell orders.
     public var b: String?
     public var a: String?
     /// This trade as maker; reduce only.
@@ -70,8 +71,7 @@ public enum UserMessages {
       price: String, averagePrice: String, executionType: String, status: String, orderID: Int64,
       lastQuantity: String, filledQuantity: String, lastPrice: String, commissionAsset: String?,
       commission: String?, time: Int64, tradeID: Int64, isMaker: Bool, reduceOnly: Bool,
-      realizedProfit: String,
-      expiryReason: String = "0"
+      realizedProfit: String, openBuys: String = "0", openSells: String = "0", expiryReason: String = "0"
     ) {
       s = symbol
       c = clientID
@@ -92,8 +92,8 @@ public enum UserMessages {
       n = commission
       T = time
       t = tradeID
-      b = "0"
-      a = "0"
+      b = openBuys
+      a = openSells
       m = isMaker
       R = reduceOnly
       wt = "CONTRACT_PRICE"
@@ -128,16 +128,16 @@ public enum UserMessages {
   public struct Account: Codable, Sendable, Hashable {
     /// The reason, for example `ORDER` or `FUNDING_FEE`.
     public var m: String
-    public var B: [Balance]?
-    public var P: [Position]?
     /// Symbol of a funding fee.
     public var S: String?
+    public var B: [Balance]?
+    public var P: [Position]?
 
-    public init(m: String, B: [Balance], P: [Position], S: String? = nil) {
+    public init(m: String, S: String? = nil, B: [Balance], P: [Position]) {
       self.m = m
+      self.S = S
       self.B = B
       self.P = P
-      self.S = S
     }
   }
 
@@ -200,27 +200,13 @@ public enum UserMessages {
   }
 
   /// A leverage change.
-  public struct AccountConfigUpdate: Codable, Sendable, Hashable {
-    public struct Leverage: Codable, Sendable, Hashable {
-      public var s: String
-      public var l: Int
-
-      public init(s: String, l: Int) {
-        self.s = s
-        self.l = l
-      }
+  struct AccountConfigUpdate: Decodable {
+    struct Leverage: Decodable {
+      var s: String
+      var l: Int
     }
 
-    public var e = "ACCOUNT_CONFIG_UPDATE"
-    public var E: Int64
-    public var T: Int64
-    public var ac: Leverage?
-
-    public init(E: Int64, T: Int64, ac: Leverage) {
-      self.E = E
-      self.T = T
-      self.ac = ac
-    }
+    var ac: Leverage?
   }
 
   /// The part of ALGO_UPDATE that says what became of a conditional order.
@@ -242,7 +228,4 @@ public enum UserMessages {
     public var T: Int64
     public var o: Order
   }
-
-  /// Keys sorted: the same event gives the same bytes.
-  public static func encode(_ event: some Encodable & Sendable) -> [UInt8] { JSONText.encode(event) }
 }

@@ -1,7 +1,7 @@
 import Market
 
 /// Decimal texts of account and order messages.
-enum WireDecimal {
+public enum WireDecimal {
   /// The exact value × 10^8.
   static func exact(_ text: String, _ field: String) throws(WireError) -> Int64 {
     guard let value = FixedPoint.parse(text) else { throw .number(field: field, text: text) }
@@ -48,7 +48,7 @@ enum WireDecimal {
   }
 
   /// Without trailing zeros: `0.1`, `5`, `0.00012`.
-  static func short(_ e8: Int64) -> String {
+  public static func short(_ e8: Int64) -> String {
     e8 == 0 ? "0" : FixedPoint.text(e8, decimals: FixedPoint.decimals(ofUnit: Int64(clamping: e8.magnitude)))
   }
 }

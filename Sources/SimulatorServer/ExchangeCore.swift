@@ -10,9 +10,8 @@ import Simulator
 /// nothing here needs a lock.
 final class ExchangeCore {
   let options: SimulatorOptions
-  let clock: VenueClock
+  let clock: SimulatedClock
   let table: InstrumentTable
-  let texts: [InstrumentText]
   let symbols: [String: InstrumentID]
   let history: PriceHistory
   let verifier: SignatureVerifier
@@ -42,7 +41,9 @@ final class ExchangeCore {
   private let isTape: Bool
   /// What is added to the source's times: it was made for the start, but plays from the first subscription.
   private var sourceShift: Int64?
-  private var writer = PayloadWriter()
+  private let writer: MarketMessageWriter
+  /// One stream message at a time.
+  private var payload: [UInt8] = []
   private var klineVersions: [Int: UInt64] = [:]
   private var lastQuarterSecond: Int64 = 0
   private var lastSecond: Int64 = 0
@@ -51,12 +52,13 @@ final class ExchangeCore {
   static let eventsPerTurnMax = 20_000
   static let fundingMilliseconds: Int64 = 8 * 3_600_000
 
-  init(options: SimulatorOptions, market: LoadedMarket, clock: VenueClock) {
+  init(options: SimulatorOptions, market: LoadedMarket, clock: SimulatedClock) {
     self.options = options
     self.clock = clock
     table = market.table
     history = market.history
-    texts = market.table.instruments.map(InstrumentText.init)
+    writer = MarketMessageWriter(table: market.table, newerFields: .values)
+    payload.reserveCapacity(MarketMessageWriter.messageBytesMax)
     var symbols: [String: InstrumentID] = [:]
     for (index, instrument) in market.table.instruments.enumerated() {
       symbols[instrument.symbol] = InstrumentID(index)
@@ -170,9 +172,8 @@ final class ExchangeCore {
     if second / 3 != previous / 3 { sendAllMarks(hub.allMarks) }
     if second / 5 != previous / 5, !hub.allBookTickers.connections.isEmpty {
       for index in quotes.indices {
-        writer.clear()
-        writer.bookTicker(quotes[index], updateID: updateIDs[index], texts[index])
-        hub.send(writer.bytes, to: hub.allBookTickers)
+        writeBookTicker(quotes[index])
+        hub.send(payload, to: hub.allBookTickers)
       }
     }
     if let key = listenKeys.expired(now: now) { sendKeyExpired(key, now) }
@@ -197,9 +198,8 @@ final class ExchangeCore {
       quotes[index] = event
       exchange.observe(event)
       if !hub.bookTickers[index].connections.isEmpty {
-        writer.clear()
-        writer.bookTicker(event, updateID: updateIDs[index], texts[index])
-        hub.send(writer.bytes, to: hub.bookTickers[index])
+        writeBookTicker(event)
+        hub.send(payload, to: hub.bookTickers[index])
       }
     case .trade:
       if event.detail == TapeMarket.singleFill {
@@ -213,10 +213,13 @@ final class ExchangeCore {
       exchange.observe(event)
       candles.trade(event)
       if !hub.aggregateTrades[index].connections.isEmpty {
-        writer.clear()
+        payload.removeAll(keepingCapacity: true)
         writer.aggregateTrade(
-          event, aggregateID: aggregateIDs[index], lastTradeID: tradeIDs[index], texts[index])
-        hub.send(writer.bytes, to: hub.aggregateTrades[index])
+          event.instrument, aggregateID: aggregateIDs[index],
+          firstTradeID: tradeIDs[index] - event.tradeCount + 1, lastTradeID: tradeIDs[index],
+          eventTime: event.time, time: event.time, price: event.price, quantity: event.quantity,
+          buyerIsMaker: event.flags.contains(.buyerIsMaker), isCombined: false, into: &payload)
+        hub.send(payload, to: hub.aggregateTrades[index])
       }
     case .mark:
       event.word3 = nextFunding(after: event.time)
@@ -227,10 +230,9 @@ final class ExchangeCore {
       if !hub.marksEverySecond[index].connections.isEmpty
         || (isThird && !hub.marks[index].connections.isEmpty)
       {
-        writer.clear()
-        writer.markPrice(event, texts[index])
-        hub.send(writer.bytes, to: hub.marksEverySecond[index])
-        if isThird { hub.send(writer.bytes, to: hub.marks[index]) }
+        writeMark(event)
+        hub.send(payload, to: hub.marksEverySecond[index])
+        if isThird { hub.send(payload, to: hub.marks[index]) }
       }
     case .bar, .gap, .stream: return
     }
@@ -252,22 +254,40 @@ final class ExchangeCore {
   }
 
   private func sendFill(_ event: MarketEvent, _ index: Int, steps: Int64) {
-    writer.clear()
-    writer.trade(event, steps: steps, tradeID: tradeIDs[index], texts[index])
-    hub.send(writer.bytes, to: hub.trades[index])
+    payload.removeAll(keepingCapacity: true)
+    writer.trade(
+      event.instrument, tradeID: tradeIDs[index], eventTime: event.time, time: event.time,
+      price: event.price, quantity: Quantity(steps: steps),
+      buyerIsMaker: event.flags.contains(.buyerIsMaker), isCombined: false, into: &payload)
+    hub.send(payload, to: hub.trades[index])
+  }
+
+  private func writeBookTicker(_ event: MarketEvent) {
+    payload.removeAll(keepingCapacity: true)
+    writer.bookTicker(
+      event.instrument, updateID: updateIDs[Int(event.instrument.index)], eventTime: event.time,
+      time: event.time, bid: event.bid, bidQuantity: event.bidQuantity, ask: event.ask,
+      askQuantity: event.askQuantity, isCombined: false, into: &payload)
+  }
+
+  private func writeMark(_ event: MarketEvent) {
+    payload.removeAll(keepingCapacity: true)
+    writer.markPrice(
+      event.instrument, eventTime: event.time, markE8: event.markE8, indexE8: event.indexE8,
+      fundingRateE8: event.fundingRateE8, nextFunding: Instant(milliseconds: event.word3),
+      isCombined: false, into: &payload)
   }
 
   private func sendAllMarks(_ fan: StreamHub.Fan) {
     guard !fan.connections.isEmpty else { return }
     var all: [UInt8] = [0x5B]
     for index in marks.indices {
-      writer.clear()
-      writer.markPrice(marks[index], texts[index])
+      writeMark(marks[index])
       if index > 0 { all.append(0x2C) }
-      all.append(contentsOf: writer.bytes)
+      all.append(contentsOf: payload)
     }
     all.append(0x5D)
-    all.withUnsafeBytes { hub.send($0, to: fan) }
+    hub.send(all, to: fan)
   }
 
   // MARK: Candles
@@ -297,10 +317,14 @@ final class ExchangeCore {
   private func sendKline(_ place: Int, _ bar: HistoryBar, isClosed: Bool, _ now: Instant) {
     let index = place / StreamHub.timeframeCount
     let timeframe = Timeframe.allCases[place % StreamHub.timeframeCount]
-    writer.clear()
+    let lastTradeID = tradeIDs[index]
+    payload.removeAll(keepingCapacity: true)
     writer.kline(
-      bar, timeframe, isClosed: isClosed, lastTradeID: tradeIDs[index], eventTime: now,
-      name: Array(timeframe.name.utf8), texts[index])
-    hub.send(writer.bytes, to: hub.klines[place])
+      InstrumentID(index), timeframe, bar.candle, eventTime: now, quoteVolume: bar.quoteVolume,
+      takerVolume: Quantity(steps: bar.takerBuySteps), takerQuoteVolume: bar.takerBuyQuote,
+      firstTradeID: bar.tradeCount > 0 ? max(1, lastTradeID - bar.tradeCount + 1) : -1,
+      lastTradeID: bar.tradeCount > 0 ? lastTradeID : -1, isClosed: isClosed, isCombined: false,
+      into: &payload)
+    hub.send(payload, to: hub.klines[place])
   }
 }

@@ -1,3 +1,4 @@
+import BinanceWire
 import Market
 import Simulator
 
@@ -32,27 +33,22 @@ struct KlineJob: Sendable {
 
   /// The twelve-element rows.
   func body() -> [UInt8] {
-    let length = timeframe.nanoseconds / 1_000_000
-    var json = JSONText()
-    json.array { json in
-      for bar in bars() {
-        json.array { json in
-          json.number(nil, bar.openTime.milliseconds)
-          json.text(nil, rules.text(Price(ticks: bar.openTicks)))
-          json.text(nil, rules.text(Price(ticks: bar.highTicks)))
-          json.text(nil, rules.text(Price(ticks: bar.lowTicks)))
-          json.text(nil, rules.text(Price(ticks: bar.closeTicks)))
-          json.text(nil, rules.text(Quantity(steps: bar.volumeSteps)))
-          json.number(nil, bar.openTime.milliseconds + length - 1)
-          json.quote(nil, bar.quoteVolume)
-          json.number(nil, bar.tradeCount)
-          json.text(nil, rules.text(Quantity(steps: bar.takerBuySteps)))
-          json.quote(nil, bar.takerBuyQuote)
-          json.text(nil, "0")
-        }
-      }
-    }
-    return json.bytes
+    JSONText.encode(
+      bars().map { bar in
+        RestMessages.Kline(
+          bar.candle, timeframe, rules: rules, quoteVolume: bar.quoteVolume,
+          takerVolume: Quantity(steps: bar.takerBuySteps), takerQuoteVolume: bar.takerBuyQuote)
+      })
+  }
+}
+
+extension HistoryBar {
+  /// What of it is on the instrument's grid.
+  var candle: Candle {
+    Candle(
+      openTime: openTime, open: Price(ticks: openTicks), high: Price(ticks: highTicks),
+      low: Price(ticks: lowTicks), close: Price(ticks: closeTicks), volume: Quantity(steps: volumeSteps),
+      tradeCount: Int32(clamping: tradeCount))
   }
 }
 

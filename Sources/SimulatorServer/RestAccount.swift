@@ -1,3 +1,4 @@
+import BinanceWire
 import Market
 import Simulator
 
@@ -20,7 +21,9 @@ extension ExchangeCore {
         try core.positionRisk(parameters, isVersion2: true)
       }
     case ("GET", "/fapi/v1/accountConfig"):
-      return RestRoute(.signed, weight: 5) { core, _ in core.accountConfiguration() }
+      return RestRoute(.signed, weight: 5) { _, _ in
+        RestAnswer(RestMessages.AccountConfiguration())
+      }
     case ("GET", "/fapi/v1/symbolConfig"):
       return RestRoute(.signed, weight: 5) { core, parameters throws(RestFailure) in
         try core.symbolConfiguration(parameters)
@@ -50,28 +53,28 @@ extension ExchangeCore {
       }
     case ("GET", "/fapi/v1/positionSide/dual"):
       return RestRoute(.signed, weight: 30) { _, _ in
-        RestAnswer { $0.object { $0.flag("dualSidePosition", false) } }
+        RestAnswer(RestMessages.PositionMode(isDual: false))
       }
     case ("GET", "/fapi/v1/multiAssetsMargin"):
       return RestRoute(.signed, weight: 30) { _, _ in
-        RestAnswer { $0.object { $0.flag("multiAssetsMargin", false) } }
+        RestAnswer(RestMessages.MultiAssetsMode(isOn: false))
       }
     case ("POST", "/fapi/v1/listenKey"):
       return RestRoute(.key, weight: 1) { core, _ in
         let key = core.listenKeys.obtain(now: core.clock.now)
-        return RestAnswer { $0.object { $0.text("listenKey", key) } }
+        return RestAnswer(RestMessages.ListenKey(listenKey: key))
       }
     case ("PUT", "/fapi/v1/listenKey"):
       return RestRoute(.key, weight: 1) { core, _ throws(RestFailure) in
         guard let key = core.listenKeys.renew(now: core.clock.now) else {
           throw RestFailure(-1125, "This listenKey does not exist.")
         }
-        return RestAnswer { $0.object { $0.text("listenKey", key) } }
+        return RestAnswer(RestMessages.ListenKey(listenKey: key))
       }
     case ("DELETE", "/fapi/v1/listenKey"):
       return RestRoute(.key, weight: 1) { core, _ in
         if let key = core.listenKeys.end() { core.sendKeyExpired(key, core.clock.now) }
-        return RestAnswer { $0.object { _ in } }
+        return RestAnswer()
       }
     default: return nil
     }
@@ -88,107 +91,70 @@ extension ExchangeCore {
 
   private func balance() -> RestAnswer {
     let margin = exchange.marginSummary()
-    let now = clock.now.milliseconds
-    return RestAnswer { json in
-      json.array { json in
-        json.object { json in
-          json.text("accountAlias", "SimulatorAccount")
-          json.text("asset", "USDT")
-          json.quote("balance", margin.wallet)
-          json.quote("crossWalletBalance", margin.wallet)
-          json.quote("crossUnPnl", margin.unrealized)
-          json.quote("availableBalance", margin.available)
-          json.quote("maxWithdrawAmount", maxWithdraw(margin))
-          json.flag("marginAvailable", true)
-          json.number("updateTime", now)
-        }
-      }
-    }
+    return RestAnswer([
+      RestMessages.Balance(
+        balance: margin.wallet.description, crossWalletBalance: margin.wallet.description,
+        crossUnPnl: margin.unrealized.description, availableBalance: margin.available.description,
+        maxWithdrawAmount: maxWithdraw(margin).description, updateTime: clock.now.milliseconds)
+    ])
   }
 
   private func account(isVersion2: Bool) -> RestAnswer {
     let margin = exchange.marginSummary()
     let now = clock.now.milliseconds
-    return RestAnswer { json in
-      json.object { json in
-        if isVersion2 {
-          json.number("feeTier", 0)
-          json.flag("feeBurn", false)
-          json.flag("canTrade", true)
-          json.flag("canDeposit", false)
-          json.flag("canWithdraw", false)
-          json.number("updateTime", 0)
-          json.flag("multiAssetsMargin", false)
-          json.number("tradeGroupId", -1)
-        }
-        json.quote("totalInitialMargin", margin.initialMargin)
-        json.quote("totalMaintMargin", margin.maintenanceMargin)
-        json.quote("totalWalletBalance", margin.wallet)
-        json.quote("totalUnrealizedProfit", margin.unrealized)
-        json.quote("totalMarginBalance", margin.marginBalance)
-        json.quote("totalPositionInitialMargin", margin.positionInitialMargin)
-        json.quote("totalOpenOrderInitialMargin", margin.orderInitialMargin)
-        json.quote("totalCrossWalletBalance", margin.wallet)
-        json.quote("totalCrossUnPnl", margin.unrealized)
-        json.quote("availableBalance", margin.available)
-        json.quote("maxWithdrawAmount", maxWithdraw(margin))
-        json.array("assets") { json in
-          json.object { json in
-            json.text("asset", "USDT")
-            json.quote("walletBalance", margin.wallet)
-            json.quote("unrealizedProfit", margin.unrealized)
-            json.quote("marginBalance", margin.marginBalance)
-            json.quote("maintMargin", margin.maintenanceMargin)
-            json.quote("initialMargin", margin.initialMargin)
-            json.quote("positionInitialMargin", margin.positionInitialMargin)
-            json.quote("openOrderInitialMargin", margin.orderInitialMargin)
-            json.quote("crossWalletBalance", margin.wallet)
-            json.quote("crossUnPnl", margin.unrealized)
-            json.quote("availableBalance", margin.available)
-            json.quote("maxWithdrawAmount", maxWithdraw(margin))
-            if isVersion2 { json.flag("marginAvailable", true) }
-            json.number("updateTime", now)
-          }
-        }
-        json.array("positions") { json in
-          let listed = isVersion2 ? Array(table.ids) : busyInstruments
-          for instrument in listed { accountPosition(&json, instrument, isVersion2, now) }
-        }
-      }
+    var asset = RestMessages.Account.Asset(
+      walletBalance: margin.wallet.description, unrealizedProfit: margin.unrealized.description,
+      marginBalance: margin.marginBalance.description, maintMargin: margin.maintenanceMargin.description,
+      initialMargin: margin.initialMargin.description,
+      positionInitialMargin: margin.positionInitialMargin.description,
+      openOrderInitialMargin: margin.orderInitialMargin.description,
+      availableBalance: margin.available.description, maxWithdrawAmount: maxWithdraw(margin).description,
+      updateTime: now)
+    if isVersion2 { asset.marginAvailable = true }
+    let listed = isVersion2 ? Array(table.ids) : busyInstruments
+    var account = RestMessages.Account(
+      asset: asset, positions: listed.map { accountPosition($0, isVersion2, now) })
+    if isVersion2 {
+      account.feeTier = 0
+      account.feeBurn = false
+      account.canTrade = true
+      account.canDeposit = false
+      account.canWithdraw = false
+      account.updateTime = 0
+      account.multiAssetsMargin = false
+      account.tradeGroupId = -1
     }
+    return RestAnswer(account)
   }
 
   private func accountPosition(
-    _ json: inout JSONText, _ instrument: InstrumentID, _ isVersion2: Bool, _ now: Int64
-  ) {
+    _ instrument: InstrumentID, _ isVersion2: Bool, _ now: Int64
+  ) -> RestMessages.Account.Position {
     let numbers = positionNumbers(instrument)
     let margins = exchange.initialMargin(instrument)
-    let open = exchange.openNotional(instrument)
-    json.object { json in
-      json.text("symbol", table[instrument].symbol)
-      json.text("positionSide", "BOTH")
-      json.text("positionAmt", numbers.amount)
-      json.quote("unrealizedProfit", numbers.unrealized)
-      json.quote("initialMargin", margins.total)
-      json.quote("maintMargin", exchange.maintenanceMargin(instrument))
-      json.quote("notional", numbers.notional)
-      json.text("isolatedWallet", "0")
-      if isVersion2 {
-        json.quote("positionInitialMargin", margins.position)
-        json.quote("openOrderInitialMargin", margins.total - margins.position)
-        json.text("leverage", String(exchange.leverage(instrument)))
-        json.flag("isolated", false)
-        json.decimal("entryPrice", e8: numbers.entryE8)
-        json.decimal("breakEvenPrice", e8: numbers.breakEvenE8)
-        json.text("maxNotional", Self.short(OrderFilters.notionalE8Max))
-        json.quote("bidNotional", open.buys)
-        json.quote("askNotional", open.sells)
-      } else {
-        json.text("isolatedMargin", "0")
-      }
-      json.number("updateTime", now)
+    var row = RestMessages.Account.Position(
+      symbol: table[instrument].symbol, positionAmt: numbers.amount,
+      unrealizedProfit: numbers.unrealized.description, initialMargin: margins.total.description,
+      maintMargin: exchange.maintenanceMargin(instrument).description,
+      notional: numbers.notional.description, updateTime: now)
+    if isVersion2 {
+      let open = exchange.openNotional(instrument)
+      row.positionInitialMargin = margins.position.description
+      row.openOrderInitialMargin = (margins.total - margins.position).description
+      row.leverage = String(exchange.leverage(instrument))
+      row.isolated = false
+      row.entryPrice = FixedPoint.text(numbers.entryE8, decimals: 8)
+      row.breakEvenPrice = FixedPoint.text(numbers.breakEvenE8, decimals: 8)
+      row.maxNotional = Self.notionalMaxText
+      row.bidNotional = open.buys.description
+      row.askNotional = open.sells.description
+    } else {
+      row.isolatedMargin = "0"
     }
+    return row
   }
+
+  private static let notionalMaxText = WireDecimal.short(OrderFilters.notionalE8Max)
 
   private func positionRisk(
     _ parameters: RequestParameters, isVersion2: Bool
@@ -197,44 +163,39 @@ extension ExchangeCore {
     var listed = isVersion2 ? Array(table.ids) : busyInstruments
     if let asked { listed = listed.filter { $0 == asked } }
     let now = clock.now.milliseconds
-    return RestAnswer { json in
-      json.array { json in for instrument in listed { risk(&json, instrument, isVersion2, now) } }
-    }
+    return RestAnswer(listed.map { risk($0, isVersion2, now) })
   }
 
-  private func risk(_ json: inout JSONText, _ instrument: InstrumentID, _ isVersion2: Bool, _ now: Int64) {
+  private func risk(
+    _ instrument: InstrumentID, _ isVersion2: Bool, _ now: Int64
+  ) -> RestMessages.PositionRisk {
     let numbers = positionNumbers(instrument)
-    let margins = exchange.initialMargin(instrument)
-    let open = exchange.openNotional(instrument)
-    json.object { json in
-      json.text("symbol", table[instrument].symbol)
-      json.text("positionSide", "BOTH")
-      json.text("positionAmt", numbers.amount)
-      json.decimal("entryPrice", e8: numbers.entryE8)
-      json.decimal("breakEvenPrice", e8: numbers.breakEvenE8)
-      json.decimal("markPrice", e8: numbers.markE8)
-      json.quote("unRealizedProfit", numbers.unrealized)
-      json.decimal("liquidationPrice", e8: liquidationPriceE8(instrument))
-      json.text("isolatedMargin", "0")
-      json.quote("notional", numbers.notional)
-      json.text("isolatedWallet", "0")
-      if isVersion2 {
-        json.text("leverage", String(exchange.leverage(instrument)))
-        json.text("marginType", "cross")
-        json.text("isAutoAddMargin", "false")
-        json.text("maxNotionalValue", Self.short(OrderFilters.notionalE8Max))
-      } else {
-        json.text("marginAsset", "USDT")
-        json.quote("initialMargin", margins.total)
-        json.quote("maintMargin", exchange.maintenanceMargin(instrument))
-        json.quote("positionInitialMargin", margins.position)
-        json.quote("openOrderInitialMargin", margins.total - margins.position)
-        json.number("adl", exchange.position(instrument).isFlat ? 0 : 1)
-        json.quote("bidNotional", open.buys)
-        json.quote("askNotional", open.sells)
-      }
-      json.number("updateTime", now)
+    var row = RestMessages.PositionRisk(
+      symbol: table[instrument].symbol, positionAmt: numbers.amount,
+      entryPrice: FixedPoint.text(numbers.entryE8, decimals: 8),
+      breakEvenPrice: FixedPoint.text(numbers.breakEvenE8, decimals: 8),
+      markPrice: FixedPoint.text(numbers.markE8, decimals: 8),
+      unRealizedProfit: numbers.unrealized.description,
+      liquidationPrice: FixedPoint.text(liquidationPriceE8(instrument), decimals: 8),
+      notional: numbers.notional.description, updateTime: now)
+    if isVersion2 {
+      row.leverage = String(exchange.leverage(instrument))
+      row.marginType = "cross"
+      row.isAutoAddMargin = "false"
+      row.maxNotionalValue = Self.notionalMaxText
+    } else {
+      let margins = exchange.initialMargin(instrument)
+      let open = exchange.openNotional(instrument)
+      row.marginAsset = "USDT"
+      row.initialMargin = margins.total.description
+      row.maintMargin = exchange.maintenanceMargin(instrument).description
+      row.positionInitialMargin = margins.position.description
+      row.openOrderInitialMargin = (margins.total - margins.position).description
+      row.adl = exchange.position(instrument).isFlat ? 0 : 1
+      row.bidNotional = open.buys.description
+      row.askNotional = open.sells.description
     }
+    return row
   }
 
   /// Cross liquidation price × 10^8 with the account's other positions as they are; 0 when flat or never.
@@ -253,72 +214,34 @@ extension ExchangeCore {
     return price > 0 && price < 1e9 ? Int64((price * 1e8).rounded()) : 0
   }
 
-  private func accountConfiguration() -> RestAnswer {
-    RestAnswer { json in
-      json.object { json in
-        json.number("feeTier", 0)
-        json.flag("canTrade", true)
-        json.flag("canDeposit", false)
-        json.flag("canWithdraw", false)
-        json.flag("dualSidePosition", false)
-        json.number("updateTime", 0)
-        json.flag("multiAssetsMargin", false)
-        json.number("tradeGroupId", -1)
-      }
-    }
-  }
-
   private func symbolConfiguration(_ parameters: RequestParameters) throws(RestFailure) -> RestAnswer {
     let asked = try instrumentIfAny(parameters)
-    return RestAnswer { json in
-      json.array { json in
-        for instrument in table.ids where asked == nil || instrument == asked {
-          json.object { json in
-            json.text("symbol", table[instrument].symbol)
-            json.text("marginType", "CROSSED")
-            json.flag("isAutoAddMargin", false)
-            json.number("leverage", exchange.leverage(instrument))
-            json.text("maxNotionalValue", Self.short(OrderFilters.notionalE8Max))
-          }
-        }
-      }
-    }
+    return RestAnswer(
+      table.ids.filter { asked == nil || $0 == asked }.map { instrument in
+        RestMessages.SymbolConfiguration(
+          symbol: table[instrument].symbol, leverage: Int(exchange.leverage(instrument)),
+          maxNotionalValue: Self.notionalMaxText)
+      })
   }
 
-  /// One tier for all sizes, as the simulated account has it; JSON numbers here, as the exchange writes them.
+  /// One tier for all sizes, as the simulated account has it.
   private func leverageBrackets(_ parameters: RequestParameters) throws(RestFailure) -> RestAnswer {
-    let asked = try instrumentIfAny(parameters)
-    func bracket(_ json: inout JSONText, _ instrument: InstrumentID) {
-      json.object { json in
-        json.text("symbol", table[instrument].symbol)
-        json.array("brackets") { json in
-          json.object { json in
-            json.number("bracket", 1)
-            json.number("initialLeverage", SimulatedExchangeSettings.leverageMax)
-            json.raw("notionalCap", Self.short(OrderFilters.notionalE8Max).utf8)
-            json.number("notionalFloor", 0)
-            json.raw("maintMarginRatio", Self.short(options.exchange.maintenanceRateE8).utf8)
-            json.raw("cum", "0.0".utf8)
-          }
-        }
-      }
+    func brackets(_ instrument: InstrumentID) -> RestMessages.LeverageBrackets {
+      RestMessages.LeverageBrackets(
+        symbol: table[instrument].symbol, leverageMax: Int(SimulatedExchangeSettings.leverageMax),
+        notionalCap: OrderFilters.notionalE8Max / FixedPoint.one,
+        maintenanceRate: Double(options.exchange.maintenanceRateE8) / Double(FixedPoint.one))
     }
-    if let asked { return RestAnswer { bracket(&$0, asked) } }
-    return RestAnswer { json in
-      json.array { json in for instrument in table.ids { bracket(&json, instrument) } }
-    }
+    if let asked = try instrumentIfAny(parameters) { return RestAnswer(brackets(asked)) }
+    return RestAnswer(table.ids.map(brackets))
   }
 
   private func commissionRate(_ parameters: RequestParameters) throws(RestFailure) -> RestAnswer {
     let instrument = try instrument(parameters)
-    return RestAnswer { json in
-      json.object { json in
-        json.text("symbol", table[instrument].symbol)
-        json.text("makerCommissionRate", Self.short(options.exchange.makerFeeE8))
-        json.text("takerCommissionRate", Self.short(options.exchange.takerFeeE8))
-        json.text("rpiCommissionRate", Self.short(options.exchange.makerFeeE8))
-      }
-    }
+    return RestAnswer(
+      RestMessages.CommissionRate(
+        symbol: table[instrument].symbol, maker: WireDecimal.short(options.exchange.makerFeeE8),
+        taker: WireDecimal.short(options.exchange.takerFeeE8)))
   }
 
   private func changeLeverage(_ parameters: RequestParameters) throws(RestFailure) -> RestAnswer {
@@ -329,13 +252,9 @@ extension ExchangeCore {
     } catch {
       throw RestFailure(error)
     }
-    return RestAnswer { json in
-      json.object { json in
-        json.text("symbol", table[instrument].symbol)
-        json.number("leverage", leverage)
-        json.text("maxNotionalValue", Self.short(OrderFilters.notionalE8Max))
-      }
-    }
+    return RestAnswer(
+      RestMessages.Leverage(
+        symbol: table[instrument].symbol, leverage: Int(leverage), maxNotionalValue: Self.notionalMaxText))
   }
 
   /// Cross margin is all there is: asking for it changes nothing, asking for isolated is refused.

@@ -31,19 +31,13 @@ struct RestAnswer: Sendable {
   var orderCounts: (tenSeconds: Int, minute: Int)?
   var retryAfterSeconds: Int?
 
-  init(_ build: (inout JSONText) -> Void) {
-    var json = JSONText()
-    build(&json)
-    body = json.bytes
-  }
+  /// - Parameter body: JSON text; `{}` unless something is said.
+  init(body: [UInt8] = Array("{}".utf8)) { self.body = body }
+
+  init(_ message: some Encodable) { body = JSONText.encode(message) }
 
   init(_ failure: RestFailure) {
-    self.init { json in
-      json.object { json in
-        json.number("code", failure.code)
-        json.text("msg", failure.message)
-      }
-    }
+    self.init(ErrorBody(code: failure.code, message: failure.message))
     status = failure.status
     retryAfterSeconds = failure.retryAfterSeconds
   }

@@ -13,7 +13,7 @@ extension ExchangeCore {
     case ("GET", "/fapi/v1/order"):
       return RestRoute(.signed, weight: 1) { core, parameters throws(RestFailure) in
         let order = try core.order(parameters, missing: .unknownOrderQueried)
-        return RestAnswer { core.write(&$0, order, as: .query) }
+        return RestAnswer(core.message(order, as: .query))
       }
     case ("DELETE", "/fapi/v1/order"):
       return RestRoute(.signed, weight: 1) { core, parameters throws(RestFailure) in
@@ -27,15 +27,13 @@ extension ExchangeCore {
       return RestRoute(.signed, weight: 1) { core, parameters throws(RestFailure) in
         let order = try core.order(parameters, missing: .unknownOrderQueried)
         guard order.status.isOpen else { throw RestFailure(.unknownOrderQueried) }
-        return RestAnswer { core.write(&$0, order, as: .query) }
+        return RestAnswer(core.message(order, as: .query))
       }
     case ("GET", "/fapi/v1/openOrders"):
       return RestRoute(.signed, weight: { $0["symbol"] == nil ? 40 : 1 }) {
         core, parameters throws(RestFailure) in
         let orders = core.exchange.openOrders(try core.instrumentIfAny(parameters))
-        return RestAnswer { json in
-          json.array { json in for order in orders { core.write(&json, order, as: .query) } }
-        }
+        return RestAnswer(orders.map { core.message($0, as: .query) })
       }
     case ("GET", "/fapi/v1/allOrders"):
       return RestRoute(.signed, weight: 5) { core, parameters throws(RestFailure) in
@@ -84,17 +82,14 @@ extension ExchangeCore {
       order.filledNotional = .zero
       order.updatedTime = order.createdTime
     }
-    return RestAnswer { write(&$0, order, as: .placed) }
+    return RestAnswer(message(order, as: .placed))
   }
 
   private func command(
     _ parameters: RequestParameters, _ instrument: InstrumentID, _ now: Instant
   ) throws(RestFailure) -> OrderCommand {
-    let side: Side
-    switch try parameters.required("side") {
-    case "BUY": side = .buy
-    case "SELL": side = .sell
-    default: throw RestFailure(-1117, "Invalid side.")
+    guard let side = Side(name: try parameters.required("side")) else {
+      throw RestFailure(-1117, "Invalid side.")
     }
     let type = try parameters.required("type")
     if Self.conditionalTypes.contains(type) {
@@ -202,17 +197,12 @@ extension ExchangeCore {
     guard let cancelled = exchange.order(orderID: order.orderID), cancelled.status == .cancelled else {
       throw RestFailure(.unknownOrderCancelled)
     }
-    return RestAnswer { write(&$0, cancelled, as: .cancelled) }
+    return RestAnswer(message(cancelled, as: .cancelled))
   }
 
   private func cancelAll(_ parameters: RequestParameters) throws(RestFailure) -> RestAnswer {
     for order in exchange.openOrders(try instrument(parameters)) { cancel(order) }
-    return RestAnswer { json in
-      json.object { json in
-        json.number("code", 200)
-        json.text("msg", "The operation of cancel all open order is done.")
-      }
-    }
+    return RestAnswer(ErrorBody(code: 200, message: "The operation of cancel all open order is done."))
   }
 
   private func cancel(_ order: SimulatedOrder) {
@@ -236,9 +226,7 @@ extension ExchangeCore {
       }
       .sorted { $0.orderID < $1.orderID }
     let chosen = first == nil ? all.suffix(limit) : all.prefix(limit)
-    return RestAnswer { json in
-      json.array { json in for order in chosen { write(&json, order, as: .query) } }
-    }
+    return RestAnswer(chosen.map { message($0, as: .query) })
   }
 
   private func userTrades(_ parameters: RequestParameters) throws(RestFailure) -> RestAnswer {
@@ -253,80 +241,49 @@ extension ExchangeCore {
         && $0.time.milliseconds <= end
     }
     let chosen = first == nil ? all.suffix(limit) : all.prefix(limit)
-    return RestAnswer { json in json.array { json in for trade in chosen { write(&json, trade) } } }
+    return RestAnswer(chosen.map(message))
   }
 
   // MARK: Shapes
 
-  private func write(_ json: inout JSONText, _ order: SimulatedOrder, as shape: OrderShape) {
+  private func message(_ order: SimulatedOrder, as shape: OrderShape) -> RestMessages.Order {
     let rules = table[order.instrument].rules
-    let type = order.id == .none ? "LIQUIDATION" : order.kind == .market ? "MARKET" : "LIMIT"
+    let isQuery = shape == .query
     let zero = rules.text(Price.none)
-    json.object { json in
-      json.number("orderId", order.orderID)
-      json.text("symbol", table[order.instrument].symbol)
-      json.text("status", order.status.wireName)
-      json.text("clientOrderId", names.text(order.id, orderID: order.orderID))
-      json.text("price", order.kind == .market ? zero : rules.text(order.price))
-      json.text("origQty", rules.text(order.quantity))
-      json.text("executedQty", rules.text(order.filled))
-      if shape == .query {
-        json.decimal("avgPrice", e8: order.averagePriceE8(rules: rules))
-        json.quote("cumQuote", order.filledNotional)
-      } else {
-        json.text("cumQty", rules.text(order.filled))
-      }
-      json.text("timeInForce", order.timeInForce.wireName)
-      json.text("type", type)
-      json.flag("reduceOnly", order.reduceOnly)
-      json.flag("closePosition", false)
-      json.text("side", order.side.name)
-      json.text("positionSide", "BOTH")
-      json.text("stopPrice", zero)
-      json.text("workingType", "CONTRACT_PRICE")
-      json.flag("priceProtect", false)
-      json.text("origType", type)
-      json.text("priceMatch", "NONE")
-      json.text("selfTradePreventionMode", "EXPIRE_MAKER")
-      json.number("goodTillDate", 0)
-      if shape == .query { json.number("time", order.createdTime.milliseconds) }
-      json.number("updateTime", order.updatedTime.milliseconds)
-    }
+    return RestMessages.Order(
+      orderId: order.orderID, symbol: table[order.instrument].symbol, status: order.status.word.rawValue,
+      clientOrderId: names.text(order.id, orderID: order.orderID),
+      price: order.kind == .market ? zero : rules.text(order.price), origQty: rules.text(order.quantity),
+      executedQty: rules.text(order.filled), cumQty: isQuery ? nil : rules.text(order.filled),
+      avgPrice: isQuery ? FixedPoint.text(order.averagePriceE8(rules: rules), decimals: 8) : nil,
+      cumQuote: isQuery ? order.filledNotional.description : nil, timeInForce: order.timeInForce.wireName,
+      type: order.typeName, reduceOnly: order.reduceOnly, side: order.side.name, stopPrice: zero,
+      time: isQuery ? order.createdTime.milliseconds : nil, updateTime: order.updatedTime.milliseconds)
   }
 
-  private func write(_ json: inout JSONText, _ trade: SimulatedTrade) {
+  private func message(_ trade: SimulatedTrade) -> RestMessages.UserTrade {
     let rules = table[trade.instrument].rules
-    json.object { json in
-      json.text("symbol", table[trade.instrument].symbol)
-      json.text("pair", table[trade.instrument].symbol)
-      json.number("id", trade.tradeID)
-      json.number("orderId", trade.orderID)
-      json.text("side", trade.side.name)
-      json.text("positionSide", "BOTH")
-      json.text("price", rules.text(trade.price))
-      json.text("qty", rules.text(trade.quantity))
-      json.quote("quoteQty", trade.notional)
-      json.text("baseQty", "0")
-      json.text("marginAsset", "USDT")
-      json.quote("realizedPnl", trade.realized)
-      json.quote("commission", trade.fee)
-      json.text("commissionAsset", "USDT")
-      json.number("time", trade.time.milliseconds)
-      json.flag("buyer", trade.side == .buy)
-      json.flag("maker", trade.isMaker)
-    }
+    return RestMessages.UserTrade(
+      symbol: table[trade.instrument].symbol, id: trade.tradeID, orderId: trade.orderID,
+      side: trade.side.name, price: rules.text(trade.price), qty: rules.text(trade.quantity),
+      quoteQty: trade.notional.description, realizedPnl: trade.realized.description,
+      commission: trade.fee.description, time: trade.time.milliseconds, maker: trade.isMaker)
   }
 }
 
+extension SimulatedOrder {
+  /// The exchange's word; orders of its own carry no client's id.
+  var typeName: String { id == .none ? "LIQUIDATION" : kind == .market ? "MARKET" : "LIMIT" }
+}
+
 extension SimulatedOrder.Status {
-  /// The exchange's word.
-  var wireName: String {
+  var word: OrderStatus {
     switch self {
-    case .new: "NEW"
-    case .partiallyFilled: "PARTIALLY_FILLED"
-    case .filled: "FILLED"
-    case .cancelled: "CANCELED"
-    case .expired: "EXPIRED"
+    case .new: .new
+    case .partiallyFilled: .partiallyFilled
+    case .filled: .filled
+    case .cancelled: .cancelled
+    case .expired: .expired
     }
   }
 }

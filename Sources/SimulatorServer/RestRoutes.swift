@@ -73,7 +73,7 @@ extension ExchangeCore {
   }
 
   private func book(_ weight: Int, orders: Int) -> RestAnswer? {
-    let real = VenueClock.monotonicNanoseconds
+    let real = SimulatedClock.monotonicNanoseconds
     guard let refusal = usage.take(weight: weight, orders: orders, now: real) else { return nil }
     let failure: RestFailure
     switch refusal {

@@ -53,8 +53,7 @@ struct RestServer: Sendable {
     switch outcome {
     case .answer(let answer): return response(answer)
     case .klines(let job, let usedWeight):
-      var answer = RestAnswer { _ in }
-      answer.body = job.body()
+      var answer = RestAnswer(body: job.body())
       answer.usedWeight = usedWeight
       return response(answer)
     }

@@ -47,9 +47,9 @@ public struct SimulatorOptions: Sendable {
 
   /// The first option that cannot be used.
   func check() throws(SimulatorError) {
-    guard speed > 0, speed <= VenueClock.speedMax else {
+    guard speed > 0, speed <= SimulatedClock.speedMax else {
       throw .option(
-        name: "speed", reason: "\(speed) is not between 0 and \(VenueClock.speedMax); 1 is real time")
+        name: "speed", reason: "\(speed) is not between 0 and \(SimulatedClock.speedMax); 1 is real time")
     }
     for (name, port) in [("rest-port", restPort), ("stream-port", streamPort)]
     where !(0...65_535).contains(port) {

@@ -25,7 +25,7 @@ public struct SimulatorServer: Sendable {
   /// - Throws: `SimulatorError` when it cannot start.   [any thread]
   public func run(onReady: @escaping @Sendable (SimulatorAddresses) -> Void) async throws {
     try options.check()
-    let clock = VenueClock(speed: options.speed)
+    let clock = SimulatedClock(speed: options.speed)
     let market = try LoadedMarket.load(options.source, start: clock.start)
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let loop = group.next()

@@ -1,3 +1,4 @@
+import BinanceWire
 import Foundation
 
 /// A control message of a stream client: `{"method":"SUBSCRIBE","params":[…],"id":…}`.
@@ -79,52 +80,46 @@ extension ExchangeCore {
   /// Does what a client's text frame asks and queues the answer.
   func handle(_ text: [UInt8], from connection: StreamConnection) {
     let (id, result) = StreamCommand.parse(text)
-    var json = JSONText()
+    let answer: [UInt8]
     switch result {
-    case .failure(let failure):
-      json.object { json in
-        switch failure {
-        case .unknownProperty:
-          json.number("code", 0)
-          json.text("msg", "Unknown property")
-        case .invalidValue:
-          json.number("code", 1)
-          json.text("msg", "Invalid value type: expected Boolean")
-        case .invalidRequest(let reason):
-          json.number("code", 2)
-          json.text("msg", "Invalid request: \(reason)")
-        case .invalidJSON(let reason):
-          json.number("code", 3)
-          json.text("msg", "Invalid JSON: \(reason)")
-        }
-        json.raw("id", id)
-      }
+    case .failure(let failure): answer = StreamCommand.refusal(failure, id)
     case .success(let method):
+      var answered: [UInt8]?
       var hasRoom = true
-      json.object { json in
-        switch method {
-        case .subscribe(let names):
-          for name in names where hasRoom { hasRoom = hub.subscribe(connection, name) }
-          json.null("result")
-        case .unsubscribe(let names):
-          for name in names { hub.unsubscribe(connection, name) }
-          json.null("result")
-        case .list:
-          json.array("result") { json in for name in connection.streams { json.text(nil, name) } }
-        case .setCombined(let isOn):
-          connection.isCombined = isOn
-          json.null("result")
-        case .getCombined: json.flag("result", connection.isCombined)
-        }
-        json.raw("id", id)
+      switch method {
+      case .subscribe(let names):
+        for name in names where hasRoom { hasRoom = hub.subscribe(connection, name) }
+      case .unsubscribe(let names): for name in names { hub.unsubscribe(connection, name) }
+      case .list: answered = JSONText.encode(connection.streams)
+      case .setCombined(let isOn): connection.isCombined = isOn
+      case .getCombined: answered = JSONText.encode(connection.isCombined)
       }
       // The exchange cuts a connection that asks for more than it may carry.
       if !hasRoom {
         connection.close()
         return
       }
+      answer = StreamCommand.answer(answered, id)
     }
-    connection.append(bytes: json.bytes)
+    connection.append(bytes: answer)
     connection.flush()
+  }
+}
+
+extension StreamCommand {
+  /// - Parameter result: JSON text; nil for `null`.
+  fileprivate static func answer(_ result: [UInt8]?, _ id: [UInt8]) -> [UInt8] {
+    Array("{\"result\":".utf8) + (result ?? Array("null".utf8)) + Array(",\"id\":".utf8) + id + [0x7D]
+  }
+
+  fileprivate static func refusal(_ failure: Failure, _ id: [UInt8]) -> [UInt8] {
+    let body =
+      switch failure {
+      case .unknownProperty: ErrorBody(code: 0, message: "Unknown property")
+      case .invalidValue: ErrorBody(code: 1, message: "Invalid value type: expected Boolean")
+      case .invalidRequest(let reason): ErrorBody(code: 2, message: "Invalid request: \(reason)")
+      case .invalidJSON(let reason): ErrorBody(code: 3, message: "Invalid JSON: \(reason)")
+      }
+    return JSONText.encode(body).dropLast() + Array(",\"id\":".utf8) + id + [0x7D]
   }
 }

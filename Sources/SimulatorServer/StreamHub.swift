@@ -107,7 +107,12 @@ struct StreamHub {
 
   /// Sends one payload to everyone in a fan.
   @inline(__always)
-  func send(_ payload: UnsafeRawBufferPointer, to fan: borrowing Fan) {
+  func send(_ message: [UInt8], to fan: borrowing Fan) {
+    message.withUnsafeBytes { send($0, to: fan) }
+  }
+
+  @inline(__always)
+  private func send(_ payload: UnsafeRawBufferPointer, to fan: borrowing Fan) {
     for connection in fan.connections {
       if connection.isCombined {
         fan.name.withUnsafeBytes { head in

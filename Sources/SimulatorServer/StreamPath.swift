@@ -1,3 +1,4 @@
+import BinanceWire
 import Market
 
 /// The three entry points of the stream host.

@@ -34,52 +34,34 @@ extension ExchangeCore {
   private func sendAccountUpdate(
     reason: String, _ instruments: [InstrumentID], _ time: Instant, fundingOf: InstrumentID? = nil
   ) {
-    var json = JSONText()
-    json.object { json in
-      json.text("e", "ACCOUNT_UPDATE")
-      json.number("E", time.milliseconds)
-      json.number("T", time.milliseconds)
-      json.object("a") { json in
-        json.text("m", reason)
-        if let fundingOf { json.text("S", table[fundingOf].symbol) }
-        json.array("B") { json in
-          json.object { json in
-            json.text("a", "USDT")
-            json.quote("wb", exchange.wallet)
-            json.quote("cw", exchange.wallet)
-            json.text("bc", "0")
-          }
-        }
-        json.array("P") { json in
-          for instrument in instruments {
-            let numbers = positionNumbers(instrument)
-            json.object { json in
-              json.text("s", table[instrument].symbol)
-              json.text("pa", numbers.amount)
-              json.decimal("ep", e8: numbers.entryE8)
-              json.decimal("bep", e8: numbers.breakEvenE8)
-              json.quote("cr", realized[Int(instrument.index)])
-              json.quote("up", numbers.unrealized)
-              json.text("mt", "cross")
-              json.text("iw", "0")
-              json.text("ps", "BOTH")
-              json.text("ma", "USDT")
-            }
-          }
-        }
-      }
+    let wallet = exchange.wallet.description
+    let milliseconds = time.milliseconds
+    let positions = instruments.map { instrument in
+      let numbers = positionNumbers(instrument)
+      return UserMessages.Position(
+        s: table[instrument].symbol, pa: numbers.amount, ep: FixedPoint.text(numbers.entryE8, decimals: 8),
+        bep: FixedPoint.text(numbers.breakEvenE8, decimals: 8),
+        cr: realized[Int(instrument.index)].description, up: numbers.unrealized.description)
     }
-    sendPrivate("ACCOUNT_UPDATE", json.bytes)
+    sendPrivate(
+      "ACCOUNT_UPDATE",
+      UserMessages.AccountUpdate(
+        E: milliseconds, T: milliseconds,
+        a: UserMessages.Account(
+          m: reason, S: fundingOf.map { table[$0].symbol },
+          B: [UserMessages.Balance(a: "USDT", wb: wallet, cw: wallet)], P: positions)))
   }
 
   private func sendOrderUpdate(_ report: ExchangeReport) {
-    let execution: String
-    let status: String
+    let execution: ExecutionType
+    let status: OrderStatus
     switch report.kind {
-    case .accepted: (execution, status) = ("NEW", "NEW")
-    case .filled: (execution, status) = ("TRADE", report.isFinal ? "FILLED" : "PARTIALLY_FILLED")
-    case .cancelled: (execution, status) = ("CANCELED", "CANCELED")
-    case .expired: (execution, status) = ("EXPIRED", "EXPIRED")
+    case .accepted: (execution, status) = (.new, .new)
+    case .filled:
+      execution = report.id == .none ? .calculated : .trade
+      status = report.isFinal ? .filled : .partiallyFilled
+    case .cancelled: (execution, status) = (.cancelled, .cancelled)
+    case .expired: (execution, status) = (.expired, .expired)
     case .rejected, .unknown, .balance, .position, .missing: return
     }
     guard let order = exchange.order(orderID: report.orderID) else { return }
@@ -94,53 +76,22 @@ extension ExchangeCore {
         Int128(notional.e8) * Int128(FixedPoint.one),
         by: Int128(report.filledTotal.steps) * Int128(rules.stepE8))
     let open = exchange.openNotional(report.instrument)
-    let isVenueOrder = report.id == .none
-    var json = JSONText()
-    json.object { json in
-      json.text("e", "ORDER_TRADE_UPDATE")
-      json.number("E", report.time.milliseconds)
-      json.number("T", report.time.milliseconds)
-      json.object("o") { json in
-        json.text("s", table[report.instrument].symbol)
-        json.text("c", names.text(report.id, orderID: report.orderID))
-        json.text("S", order.side.name)
-        json.text("o", isVenueOrder ? "LIQUIDATION" : order.kind == .market ? "MARKET" : "LIMIT")
-        json.text("f", order.timeInForce.wireName)
-        json.text("q", rules.text(order.quantity))
-        json.text("p", rules.text(order.kind == .market ? .none : order.price))
-        json.decimal("ap", e8: averageE8)
-        json.text("sp", "0")
-        json.text("x", isVenueOrder && filledNow ? "CALCULATED" : execution)
-        json.text("X", status)
-        json.number("i", report.orderID)
-        json.text("l", filledNow ? rules.text(report.quantity) : "0")
-        json.text("z", rules.text(report.filledTotal))
-        json.text("L", filledNow ? rules.text(report.price) : "0")
-        if filledNow {
-          json.quote("n", report.fee)
-          json.text("N", "USDT")
-        }
-        json.number("T", report.time.milliseconds)
-        json.number("t", report.tradeID)
-        json.quote("b", open.buys)
-        json.quote("a", open.sells)
-        json.flag("m", report.isMaker)
-        json.flag("R", order.reduceOnly)
-        json.text("wt", "CONTRACT_PRICE")
-        json.text("ot", isVenueOrder ? "LIQUIDATION" : order.kind == .market ? "MARKET" : "LIMIT")
-        json.text("ps", "BOTH")
-        json.flag("cp", false)
-        json.flag("pP", false)
-        json.number("si", 0)
-        json.number("ss", 0)
-        json.quote("rp", filledNow ? report.amount : .zero)
-        json.text("V", "EXPIRE_MAKER")
-        json.text("pm", "NONE")
-        json.number("gtd", 0)
-        json.text("er", expiryReason(report, order))
-      }
-    }
-    sendPrivate("ORDER_TRADE_UPDATE", json.bytes)
+    let update = UserMessages.Order(
+      symbol: table[report.instrument].symbol, clientID: names.text(report.id, orderID: report.orderID),
+      side: order.side.name, type: order.typeName, timeInForce: order.timeInForce.wireName,
+      quantity: rules.text(order.quantity), price: rules.text(order.kind == .market ? .none : order.price),
+      averagePrice: FixedPoint.text(averageE8, decimals: 8), executionType: execution.rawValue,
+      status: status.rawValue, orderID: report.orderID,
+      lastQuantity: filledNow ? rules.text(report.quantity) : "0",
+      filledQuantity: rules.text(report.filledTotal), lastPrice: filledNow ? rules.text(report.price) : "0",
+      commissionAsset: filledNow ? "USDT" : nil, commission: filledNow ? report.fee.description : nil,
+      time: report.time.milliseconds, tradeID: report.tradeID, isMaker: report.isMaker,
+      reduceOnly: order.reduceOnly, realizedProfit: (filledNow ? report.amount : .zero).description,
+      openBuys: open.buys.description, openSells: open.sells.description,
+      expiryReason: expiryReason(report, order))
+    sendPrivate(
+      "ORDER_TRADE_UPDATE",
+      UserMessages.OrderTradeUpdate(E: report.time.milliseconds, T: report.time.milliseconds, o: update))
   }
 
   private func expiryReason(_ report: ExchangeReport, _ order: SimulatedOrder) -> String {
@@ -151,18 +102,14 @@ extension ExchangeCore {
 
   /// Tells the clients of a key that it ended; their sockets stay open and silent.
   func sendKeyExpired(_ key: String, _ now: Instant) {
-    var json = JSONText()
-    json.object { json in
-      json.text("e", "listenKeyExpired")
-      json.number("E", now.milliseconds)
-      json.text("listenKey", key)
-    }
-    send("listenKeyExpired", json.bytes, key: key)
+    send(
+      "listenKeyExpired",
+      JSONText.encode(UserMessages.ListenKeyExpired(E: now.milliseconds, listenKey: key)), key: key)
   }
 
-  private func sendPrivate(_ event: String, _ payload: [UInt8]) {
+  private func sendPrivate(_ event: String, _ message: some Encodable) {
     guard let key = listenKeys.active else { return }
-    send(event, payload, key: key)
+    send(event, JSONText.encode(message), key: key)
   }
 
   private func send(_ event: String, _ payload: [UInt8], key: String) {

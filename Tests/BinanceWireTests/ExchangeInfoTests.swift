@@ -42,9 +42,9 @@ struct ExchangeInfoTests {
       })
     var text = String(decoding: ExchangeInfo.encode(table, serverTime: .never), as: UTF8.self)
     func change(_ symbol: String, _ from: String, _ to: String) {
-      let parts = text.components(splitBy: #""baseAsset":"X""#)
-      text = parts.map { $0.contains(#""symbol":"\#(symbol)""#) ? $0.replacing(from, with: to) : $0 }
-        .joined(separator: #""baseAsset":"X""#)
+      let parts = text.components(splitBy: #"{"symbol":"#)
+      text = parts.map { $0.hasPrefix(#""\#(symbol)""#) ? $0.replacing(from, with: to) : $0 }
+        .joined(separator: #"{"symbol":"#)
     }
     change("AUSDT", "PRICE_FILTER", "OTHER_FILTER")
     change("BUSDT", #""tickSize":"0.00001""#, #""tickSize":"0""#)

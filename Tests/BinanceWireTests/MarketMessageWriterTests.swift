@@ -4,7 +4,7 @@ import Testing
 
 @Suite("The market message writer")
 struct MarketMessageWriterTests {
-  let writer = MarketMessageWriter(table: sampleTable, hasNewerFields: false)
+  let writer = MarketMessageWriter(table: sampleTable, newerFields: [])
 
   @Test("writes a quote as it was recorded")
   func quote() {

@@ -91,7 +91,7 @@ struct UserEventTests {
       (Self.order("SOMETHING", "CANCELED"), .cancelled, true),
     ]
     for (message, kind, isFinal) in cases {
-      guard case .order(let update) = try updates.decode(UserMessages.encode(message)) else {
+      guard case .order(let update) = try updates.decode(JSONText.encode(message)) else {
         Issue.record("not an order event")
         continue
       }
@@ -110,7 +110,7 @@ struct UserEventTests {
     message.o.c = "autoclose-123"
     message.o.N = "BNB"
     let body =
-      #"{"stream":"key","data":"# + String(decoding: UserMessages.encode(message), as: UTF8.self) + "}"
+      #"{"stream":"key","data":"# + String(decoding: JSONText.encode(message), as: UTF8.self) + "}"
     guard case .order(let update) = try updates.decode(Array(body.utf8)) else {
       return #expect(Bool(false), "not an order event")
     }
@@ -130,7 +130,7 @@ struct UserEventTests {
           UserMessages.Position(s: "BTCUSDT", pa: "0.002", ep: "1", bep: "1", cr: "0", up: "0", ps: "LONG"),
           UserMessages.Position(s: "OTHERUSDT", pa: "1", ep: "1", bep: "1", cr: "0", up: "0"),
         ]))
-    guard case .account(let update) = try updates.decode(UserMessages.encode(message)) else {
+    guard case .account(let update) = try updates.decode(JSONText.encode(message)) else {
       return #expect(Bool(false), "not an account event")
     }
     #expect(update.positions.count == 2 && update.reports.count == 2)
@@ -161,10 +161,10 @@ struct UserEventTests {
     #expect(throws: WireError.self) { try event("nonsense") }
     var offGrid = Self.order("TRADE", "FILLED", filled: "0.004", last: "0.004", price: "28155.15")
     #expect(throws: WireError.offGrid(field: "L", text: "28155.15", symbol: "BTCUSDT")) {
-      try updates.decode(UserMessages.encode(offGrid))
+      try updates.decode(JSONText.encode(offGrid))
     }
     offGrid.o.s = "OTHERUSDT"
-    if case .ignored = try updates.decode(UserMessages.encode(offGrid)) {
+    if case .ignored = try updates.decode(JSONText.encode(offGrid)) {
     } else {
       Issue.record("unknown symbol")
     }
@@ -214,10 +214,8 @@ struct RestAnswerTests {
     let position = RestMessages.PositionRisk(
       symbol: "BTCUSDT", positionAmt: "0.100", entryPrice: "99890.0", breakEvenPrice: "99939.945",
       markPrice: "100012.3",
-      unRealizedProfit: "12.23", liquidationPrice: "0", notional: "10001.23", initialMargin: "1",
-      maintMargin: "1",
-      updateTime: 5)
-    let positions = try answers.positions(RestMessages.encode([position]))
+      unRealizedProfit: "12.23", liquidationPrice: "0", notional: "10001.23", updateTime: 5)
+    let positions = try answers.positions(JSONText.encode([position]))
     #expect(positions[0].quantity.steps == 100 && positions[0].entryNotional.e8 == 998_900_000_000)
     let asset = RestMessages.Account.Asset(
       walletBalance: "10000.00000001", unrealizedProfit: "-1", marginBalance: "1", maintMargin: "1",
@@ -225,28 +223,28 @@ struct RestAnswerTests {
       positionInitialMargin: "1", openOrderInitialMargin: "0", availableBalance: "9000",
       maxWithdrawAmount: "1",
       updateTime: 5)
-    let account = try answers.account(RestMessages.encode(RestMessages.Account(asset: asset, positions: [])))
+    let account = try answers.account(JSONText.encode(RestMessages.Account(asset: asset, positions: [])))
     #expect(account.wallet.e8 == 1_000_000_000_001 && account.available.amount == 9000)
     let trade = RestMessages.UserTrade(
       symbol: "BTCUSDT", id: 7, orderId: 8, side: "SELL", price: "100000.0", qty: "0.002", quoteQty: "200",
       realizedPnl: "-1", commission: "0.1", time: 9, maker: true)
-    let fill = try answers.userTrades(RestMessages.encode([trade]))[0]
+    let fill = try answers.userTrades(JSONText.encode([trade]))[0]
     #expect(
       fill.tradeID == 7 && fill.orderID == 8 && fill.isMaker && fill.fee.e8 == 10_000_000
         && fill.side == .sell)
     let book = RestMessages.BookTicker(
       symbol: "BTCUSDT", bidPrice: "1.0", bidQty: "1", askPrice: "1.1", askQty: "2", time: 3, lastUpdateId: 1)
-    #expect(try answers.bookTicker(RestMessages.encode(book))[0].ask.ticks == 11)
-    #expect(try answers.bookTicker(RestMessages.encode([book, book])).count == 2)
+    #expect(try answers.bookTicker(JSONText.encode(book))[0].ask.ticks == 11)
+    #expect(try answers.bookTicker(JSONText.encode([book, book])).count == 2)
     let premium = RestMessages.PremiumIndex(
       symbol: "BTCUSDT", markPrice: "100012.30000001", indexPrice: "1", lastFundingRate: "-0.0001",
       nextFundingTime: 8,
       time: 7)
-    #expect(try answers.premiumIndex(RestMessages.encode(premium))[0].event.markE8 == 10_001_230_000_001)
+    #expect(try answers.premiumIndex(JSONText.encode(premium))[0].event.markE8 == 10_001_230_000_001)
     #expect(
-      try RestAnswers.serverTime(RestMessages.encode(RestMessages.ServerTime(serverTime: 5))).milliseconds
+      try RestAnswers.serverTime(JSONText.encode(RestMessages.ServerTime(serverTime: 5))).milliseconds
         == 5)
-    #expect(try RestAnswers.listenKey(RestMessages.encode(RestMessages.ListenKey(listenKey: "abc"))) == "abc")
+    #expect(try RestAnswers.listenKey(JSONText.encode(RestMessages.ListenKey(listenKey: "abc"))) == "abc")
   }
 
   @Test("candles are read on the grid, and a running one is not complete")
@@ -259,7 +257,7 @@ struct RestAnswerTests {
         volume: Quantity(steps: 1500),
         tradeCount: 7)
     }
-    let body = RestMessages.encode(candles.map { RestMessages.Kline($0, .minute1, rules: rules) })
+    let body = JSONText.encode(candles.map { RestMessages.Kline($0, .minute1, rules: rules) })
     let now = Instant(milliseconds: 1_795_250_040_000 + 2 * 60_000)
     let read = try answers.klines(body, of: InstrumentID(0), now: now)
     #expect(read.map(\.openTime) == candles.map(\.openTime) && read[0].close == candles[0].close)

@@ -58,7 +58,8 @@ struct MessageSource {
 
   init(seed: UInt64, table: InstrumentTable = sampleTable, hasNewerFields: Bool = true) {
     random = SeededRandom(seed: seed)
-    writer = MarketMessageWriter(table: table, hasNewerFields: hasNewerFields)
+    writer = MarketMessageWriter(
+      table: table, newerFields: hasNewerFields ? [.values, .source] : [])
     self.table = table
   }
 

@@ -1,8 +1,8 @@
 /// The parameters of a request: query first, then body; a name present in both counts from the query.
-struct RequestParameters: Sendable {
+public struct RequestParameters: Sendable {
   private var values: [String: String] = [:]
 
-  init(query: String, body: String) {
+  public init(query: String, body: String) {
     for part in [query, body] {
       for pair in part.split(separator: "&").prefix(Self.countMax) {
         let halves = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
@@ -15,16 +15,16 @@ struct RequestParameters: Sendable {
   }
 
   /// A bound on what one request may carry.
-  static let countMax = 64
+  public static let countMax = 64
 
   /// A parameter that was sent and is not empty.
-  subscript(name: String) -> String? {
+  public subscript(name: String) -> String? {
     guard let value = values[name], !value.isEmpty else { return nil }
     return value
   }
 
   /// Undoes percent-encoding; nil when it is broken or not UTF-8.
-  static func decoded(_ text: Substring) -> String? {
+  public static func decoded(_ text: Substring) -> String? {
     guard text.utf8.contains(where: { $0 == 0x25 || $0 == 0x2B }) else { return String(text) }
     var bytes: [UInt8] = []
     var rest = text.utf8[...]

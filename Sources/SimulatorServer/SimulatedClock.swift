@@ -6,7 +6,7 @@ import Market
 ///
 /// Everything the exchange says about time comes from here: `/time`, payloads, recvWindow, funding. Speed 1 keeps pace
 /// with the wall clock as it was at the start; later steps of the wall clock do not reach it.
-struct VenueClock: Sendable {
+struct SimulatedClock: Sendable {
   let start: Instant
   let speed: Double
   private let origin: UInt64
