@@ -1,5 +1,4 @@
 import BinanceWire
-public import Logging
 public import Market
 
 /// Which instruments are traded: every `TRADING` USDT perpetual of the venue.
