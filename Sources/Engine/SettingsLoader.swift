@@ -200,7 +200,7 @@ extension Settings {
         add("venueStreams", "is given but venue is \(venue)", "remove it, or name a venue by its URL")
       }
     }
-    if case .url = venue, venueStreams == nil {
+    if case .url(let url) = venue, venueStreams == nil, !Loopback.isName(Loopback.host(ofURL: url) ?? "") {
       add("venue", "is a URL without its streams", "set venueStreams to the venue's WebSocket base")
     }
     let sizings = Self.sizingKeys.filter { origin($0) != Self.defaultOrigin }

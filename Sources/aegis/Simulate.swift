@@ -31,8 +31,8 @@ struct Simulate: AsyncParsableCommand {
   @Option(help: "REST port; 0 picks a free one.")
   var restPort: Int = 0
 
-  @Option(help: "Stream port; 0 picks a free one.")
-  var streamPort: Int = 0
+  @Option(help: "Stream port; 0 picks a free one. Default: one above the REST port when that is given, else a free one.")
+  var streamPort: Int?
 
   @Option(help: "Key that signed requests must carry.")
   var apiKey: String?
@@ -53,7 +53,7 @@ struct Simulate: AsyncParsableCommand {
       throw ValidationError("--rate: \(rate) is not 1 to 1,000,000 messages a second")
     }
     if !(0.01...1000).contains(speed) { throw ValidationError("--speed: \(speed) is not 0.01 to 1000") }
-    for (name, port) in [("--rest-port", restPort), ("--stream-port", streamPort)]
+    for (name, port) in [("--rest-port", restPort), ("--stream-port", streamPort ?? 0)]
     where !(0...65535).contains(port) {
       throw ValidationError("\(name): \(port) is not a port; use 0 to 65535")
     }
@@ -70,7 +70,7 @@ struct Simulate: AsyncParsableCommand {
     do {
       try await SimulateProcess.run(
         SimulatorOptions(
-          source: source, speed: speed, restPort: restPort, streamPort: streamPort,
+          source: source, speed: speed, restPort: restPort, streamPort: streamPort ?? (restPort == 0 ? 0 : restPort + 1),
           apiKey: apiKey ?? environment[SimulatorCredentials.keyVariable],
           apiSecret: apiSecret ?? environment[SimulatorCredentials.secretVariable]),
         endsWithParent: endsWithParent)
