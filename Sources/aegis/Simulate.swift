@@ -31,7 +31,7 @@ struct Simulate: AsyncParsableCommand {
   @Option(help: "REST port; 0 picks a free one.")
   var restPort: Int = 0
 
-  @Option(help: "Stream port; 0 picks a free one. Default: one above the REST port when that is given, else a free one.")
+  @Option(help: "Stream port; 0 picks a free one. Default: one above a given REST port, else a free one.")
   var streamPort: Int?
 
   @Option(help: "Key that signed requests must carry.")
@@ -70,7 +70,8 @@ struct Simulate: AsyncParsableCommand {
     do {
       try await SimulateProcess.run(
         SimulatorOptions(
-          source: source, speed: speed, restPort: restPort, streamPort: streamPort ?? (restPort == 0 ? 0 : restPort + 1),
+          source: source, speed: speed, restPort: restPort,
+          streamPort: streamPort ?? (restPort == 0 ? 0 : restPort + 1),
           apiKey: apiKey ?? environment[SimulatorCredentials.keyVariable],
           apiSecret: apiSecret ?? environment[SimulatorCredentials.secretVariable]),
         endsWithParent: endsWithParent)
