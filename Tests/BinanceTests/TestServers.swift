@@ -9,7 +9,7 @@ import Synchronization
 
 /// Waits until a condition holds, looking every few milliseconds.
 /// - Returns: false when the deadline passed first.
-func eventually(seconds: Double = 10, _ condition: () async -> Bool) async throws -> Bool {
+func eventually(seconds: Double = 60, _ condition: () async -> Bool) async throws -> Bool {
   let deadline = ContinuousClock.now + .milliseconds(Int64(seconds * 1000))
   while ContinuousClock.now < deadline {
     if await condition() { return true }

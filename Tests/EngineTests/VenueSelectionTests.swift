@@ -80,7 +80,7 @@ struct VenueSelectionTests {
     venue.client.shutdown()
     simulator.stop()
     simulator.signal(SIGKILL)
-    let deadline = ContinuousClock.now + .seconds(10)
+    let deadline = ContinuousClock.now + .seconds(60)
     while simulator.currentProcessID != 0, ContinuousClock.now < deadline {
       try await Task.sleep(for: .milliseconds(20))
     }

@@ -24,7 +24,7 @@ struct ChildProcess: ~Copyable {
   func resume() { _ = Glibc.kill(id, SIGCONT) }
 
   /// Waits for the end; the exit status, or nil when it was killed (by us after `seconds`, or by another).
-  consuming func wait(seconds: Double = 30) -> Int32? {
+  consuming func wait(seconds: Double = 180) -> Int32? {
     let deadline = Deadline(seconds: seconds)
     var status: Int32 = 0
     while true {
@@ -36,10 +36,10 @@ struct ChildProcess: ~Copyable {
   }
 }
 
-/// A point in time after which a test gives up.
+/// A point in time after which a test gives up. Generous: a busy machine gives a spinning pair of processes little.
 struct Deadline {
   let nanoseconds: Int64
-  init(seconds: Double) { nanoseconds = aegis_monotonic_nanoseconds() + Int64(seconds * 1e9) }
+  init(seconds: Double = 120) { nanoseconds = aegis_monotonic_nanoseconds() + Int64(seconds * 1e9) }
   var hasPassed: Bool { aegis_monotonic_nanoseconds() > nanoseconds }
 }
 

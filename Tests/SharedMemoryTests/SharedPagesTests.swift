@@ -31,7 +31,7 @@ struct LastValueTableTests {
     let scratch = Scratch()
     let child = ChildProcess {
       var value: UInt64 = 1
-      let deadline = Deadline(seconds: 20)
+      let deadline = Deadline()
       while scratch[0] == 0, !deadline.hasPassed {
         writer.set(TestRecord(value), at: 1)
         value += 1
@@ -41,7 +41,7 @@ struct LastValueTableTests {
     var seen: UInt64 = 0
     var reads = 0
     var wrong = 0
-    let deadline = Deadline(seconds: 15)
+    let deadline = Deadline()
     while reads < 50_000, !deadline.hasPassed {
       guard let value = reader.value(at: 1) else { continue }
       if !value.isWhole || value.index < seen { wrong += 1 }

@@ -36,7 +36,7 @@ enum TestClient {
     }
   }
 
-  /// A connected socket whose reads give up after five seconds.
+  /// A connected socket whose reads give up after a minute.
   static func connect(port: Int) throws -> Int32 {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     guard descriptor >= 0 else { throw Failure(description: "no socket") }
@@ -53,7 +53,7 @@ enum TestClient {
       Glibc.close(descriptor)
       throw Failure(description: "cannot connect to port \(port): \(errno)")
     }
-    var limit = timeval(tv_sec: 5, tv_usec: 0)
+    var limit = timeval(tv_sec: 60, tv_usec: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     return descriptor
   }
@@ -72,7 +72,7 @@ enum TestClient {
   static func read(_ descriptor: Int32) throws -> [UInt8] {
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
     let count = recv(descriptor, &buffer, buffer.count, 0)
-    guard count >= 0 else { throw Failure(description: "nothing to read within five seconds") }
+    guard count >= 0 else { throw Failure(description: "nothing to read within a minute") }
     return Array(buffer[..<count])
   }
 

@@ -43,7 +43,7 @@ struct TapeStressTests {
         var reader = try TapeReader<MarketSized>(
           directory: directory, name: "live", kind: "JRNL", formatVersion: 3)
         var expected: UInt64 = 0
-        let deadline = SystemClock.monotonicNanoseconds() + 20_000_000_000
+        let deadline = SystemClock.monotonicNanoseconds() + 120_000_000_000
         while expected < count, SystemClock.monotonicNanoseconds() < deadline {
           guard let record = try reader.next() else {
             await Task.yield()
@@ -80,7 +80,7 @@ struct TapeStressTests {
           if index - written == 15_000 { aegis_exit_now(0) }
         }
       }
-      let deadline = SystemClock.monotonicNanoseconds() + 10_000_000_000
+      let deadline = SystemClock.monotonicNanoseconds() + 120_000_000_000
       while progress.pointee.load(ordering: .acquiring) < written + 200,
         SystemClock.monotonicNanoseconds() < deadline
       { usleep(100) }

@@ -60,7 +60,10 @@ paid = sum((D(f[6]) - D(f[5]) for f in fills), D(0))
 if not open_symbols:
     same("net of round trips and of fills", closed, paid)
 if o.trades:
-    listed = json.load(open(o.trades))["trades"]
+    told = json.load(open(o.trades))
+    listed = told["trades"]
+    same("open positions: aegis trades and fills", {p["symbol"]: D(p["quantity"]) for p in told["positions"]},
+         {s: quantity[s] for s in open_symbols})
     same("aegis trades and the store", len(listed), min(len(trades), 1000))
     same("net in aegis trades and the store", sum((D(t["net"]) for t in listed), D(0)), closed)
     if o.running:
