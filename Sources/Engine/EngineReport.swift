@@ -39,16 +39,17 @@ public struct EngineReport: Sendable {
     }
   }
 
-  /// The newest round trips, newest first.
+  /// What is held, and the newest round trips, newest first.
   public static func trades(_ settings: Settings, limit: Int, json: Bool) async -> EngineReport {
     await answer(settings, path: "/trades?limit=\(limit)") { data in
       let answer = try JSONDecoder().decode(TradesAnswer.self, from: data)
-      return EngineReport(text: json ? String(decoding: data, as: UTF8.self) : table(answer.trades))
+      return EngineReport(text: json ? String(decoding: data, as: UTF8.self) : table(answer))
     } stored: { store, run in
       let trades = try await store.trades(run.scope, run: nil, limit: limit)
       let answer = TradesAnswer(
-        source: .store, mode: run.scope.mode, venue: run.scope.venue, trades: trades)
-      return EngineReport(text: json ? try Self.json(answer) : table(trades))
+        source: .store, mode: run.scope.mode, venue: run.scope.venue,
+        positions: try await store.positions(atEndOf: run).map(OpenPosition.init), trades: trades)
+      return EngineReport(text: json ? try Self.json(answer) : table(answer))
     }
   }
 
@@ -130,6 +131,22 @@ public struct EngineReport: Sendable {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     return String(decoding: try encoder.encode(value), as: UTF8.self)
+  }
+
+  private static func table(_ answer: TradesAnswer) -> String {
+    let positions = answer.positions
+    let held =
+      positions.isEmpty
+      ? "no open positions"
+      : columns(
+        [["OPEN", "QUANTITY", "ENTRY", "STOP", "TARGET", "PNL BEFORE EXIT FEES"]]
+          + positions.map {
+            [
+              LiveTable.plain($0.symbol), $0.quantity, $0.entryPrice ?? "-", $0.stopPrice ?? "-",
+              $0.targetPrice ?? "-", $0.unrealized?.description ?? "-",
+            ]
+          })
+    return held + "\n\n" + table(answer.trades)
   }
 
   private static func table(_ trades: [TradeRow]) -> String {

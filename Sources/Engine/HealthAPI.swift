@@ -101,7 +101,10 @@ public final class HealthAPI: Sendable {
     router.get("trades") { request, _ in
       let limit = try limit(of: request)
       let view = board.view()
-      return try json(TradesAnswer(mode: view.mode, venue: view.venue, trades: board.trades(limit: limit)))
+      return try json(
+        TradesAnswer(
+          mode: view.mode, venue: view.venue, positions: view.symbols.compactMap(OpenPosition.init),
+          trades: board.trades(limit: limit)))
     }
     router.get("signals") { request, _ in
       let limit = try limit(of: request)
@@ -203,7 +206,41 @@ public struct TradesAnswer: Codable, Sendable {
   public var source = AnswerSource.engine
   public var mode: TradingMode
   public var venue: String
+  /// Trades that have not ended yet.
+  public var positions: [OpenPosition]
   public var trades: [TradeRow]
+}
+
+/// A position that is held: a trade that has not ended yet.
+public struct OpenPosition: Codable, Hashable, Sendable {
+  public var symbol: String
+  /// Signed decimal text: negative is short.
+  public var quantity: String
+  public var entryPrice: String?
+  public var stopPrice: String?
+  public var targetPrice: String?
+  /// At the last price, before the fees of the exit; nil without a price.
+  public var unrealized: ExactAmount?
+
+  /// nil when the instrument is flat.
+  init?(_ symbol: SymbolView) {
+    guard let quantity = symbol.position else { return nil }
+    self.symbol = symbol.symbol
+    self.quantity = quantity
+    entryPrice = symbol.entryPrice
+    stopPrice = symbol.stopPrice
+    targetPrice = symbol.targetPrice
+    unrealized = symbol.unrealized
+  }
+
+  /// As the store has it: without a price of now.
+  init(_ row: PositionRow) {
+    symbol = row.symbol
+    quantity = row.quantity
+    entryPrice = row.entryPrice
+    stopPrice = row.stopPrice
+    targetPrice = row.targetPrice
+  }
 }
 
 /// The body of `/signals`.

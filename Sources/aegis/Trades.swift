@@ -4,7 +4,7 @@ import Engine
 /// `aegis trades`
 struct Trades: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "List the newest round trips, newest first.",
+    abstract: "List what is held and the newest round trips, newest first.",
     discussion: """
       Asks the running engine; when none runs on the data directory, reads the store and says so on standard error.
       Exit codes: 0 listed, 1 nothing to tell.
