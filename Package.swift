@@ -77,7 +77,7 @@ let package = Package(
     .target(name: "Simulator", dependencies: ["Market"], swiftSettings: settings),
     .target(name: "BinanceWire", dependencies: ["Market", crypto], swiftSettings: settings),
     .target(
-      name: "PluginHost", dependencies: ["Market", pluginABI],
+      name: "PluginHost", dependencies: ["Market", "CPlatform", pluginABI],
       swiftSettings: settings),
     .target(
       name: "Binance",

@@ -1,5 +1,6 @@
 import Glibc
 import Market
+import PluginHost
 import SharedMemory
 import Trading
 
@@ -17,7 +18,11 @@ struct BrainDriver<Venue: Exchange & ~Copyable>: ~Copyable {
   let spinCount: Int
   /// On ending in order, positions are closed: nobody else would watch their stops.
   let flattensOnDrain: Bool
+  /// Where the plugin thread asks for changes.
+  let mailbox: PluginMailbox
 
+  /// The seat whose candidate is being shown history, one instrument between two batches.
+  private var seatShown: Int?
   private var epoch: UInt64
   private var stateSeen = ControlPage.DesiredState.normal
   private var isDrainingSeen = false
@@ -42,7 +47,7 @@ struct BrainDriver<Venue: Exchange & ~Copyable>: ~Copyable {
     loop: consuming BrainLoop<Venue, TapeJournal>, ring: consuming EventRingReader<MarketEvent>,
     inputs: consuming HandoffConsumer<JournalEntry>, control: consuming ControlPage,
     counters: consuming CounterLane,
-    reportsAreInputs: Bool, spinCount: Int, flattensOnDrain: Bool
+    reportsAreInputs: Bool, spinCount: Int, flattensOnDrain: Bool, mailbox: PluginMailbox
   ) {
     // What the run before had left: reduce-only ends with its cause, a halt waits for a person.
     stateSeen = loop.desk.mode == .reduceOnly ? .reduceOnly : .normal
@@ -55,6 +60,7 @@ struct BrainDriver<Venue: Exchange & ~Copyable>: ~Copyable {
     self.reportsAreInputs = reportsAreInputs
     self.spinCount = spinCount
     self.flattensOnDrain = flattensOnDrain
+    self.mailbox = mailbox
     parent = getppid()
   }
 
@@ -65,6 +71,8 @@ struct BrainDriver<Venue: Exchange & ~Copyable>: ~Copyable {
       lookAtControl()
       takeReports()
       takeInputs()
+      if let question = mailbox.take() { answer(question) }
+      if let seatShown { showHistory(to: seatShown) }
       let isIdle = takeMarket() == 0
       batches &+= 1
       if isIdle || batches % Self.batchesPerClockReading == 0 {
@@ -76,7 +84,7 @@ struct BrainDriver<Venue: Exchange & ~Copyable>: ~Copyable {
             return
           }
         }
-        if isIdle { idle(monotonic) }
+        if isIdle, seatShown == nil { idle(monotonic) }
       }
     }
   }
@@ -111,6 +119,45 @@ struct BrainDriver<Venue: Exchange & ~Copyable>: ~Copyable {
       guard entry.position == UInt64(loop.desk.run) else { continue }
       loop.take(entry)
     }
+  }
+
+  /// A change of the plugins is an input like any other; looking at them is none.
+  private mutating func answer(_ question: PluginMailbox.Question) {
+    var answer = PluginMailbox.Answer()
+    let seat: Int
+    let start = Clock.monotonicNanoseconds()
+    switch question {
+    case .look(let asked): seat = asked
+    case .saveState(let asked):
+      seat = asked
+      do throws(PluginError) { answer.state = try loop.plugins.savedState(seat) } catch {
+        answer.failure = error
+      }
+    case .change(let asked, let change, let candidate):
+      seat = asked
+      if let candidate { loop.stage(candidate, at: seat) }
+      loop.take(JournalEntry.plugin(seat: seat, change, time: loop.now))
+      answer.failure = loop.pluginFailure
+    }
+    answer.pauseNanoseconds = Clock.monotonicNanoseconds() - start
+    if case .change(_, .shadowBegan, _) = question, loop.instrumentToShow(seat) != nil { seatShown = seat }
+    answer.position = loop.position
+    answer.ringSequence = loop.ringSequence
+    answer.isShowingHistory = seatShown == seat
+    if seat < loop.plugins.count {
+      answer.shadow = loop.plugins.shadowReport(seat)
+      answer.counters = loop.plugins.counters(seat)
+    }
+    answer.removed = loop.takeRemovedPlugins()
+    mailbox.reply(answer)
+  }
+
+  private mutating func showHistory(to seat: Int) {
+    guard let instrument = loop.instrumentToShow(seat) else {
+      seatShown = nil
+      return
+    }
+    loop.take(JournalEntry.plugin(seat: seat, .historyShown(instrument), time: loop.now))
   }
 
   private mutating func takeMarket() -> Int {

@@ -37,6 +37,10 @@ public struct BrainLoop<Venue: Exchange & ~Copyable, Journal: JournalSink & ~Cop
   private var offered: UInt64 = 0
   private var fingerprint: UInt64 = 0xCBF2_9CE4_8422_2325
   private var nextCheckpoint: Instant = .never
+  /// Seats whose signals are recorded only.
+  private var suspended: Set<UInt16> = []
+  /// Why the newest `.plugin` input could not be carried out; nil when it was.
+  private(set) var pluginFailure: PluginError?
 
   /// What passed, for counters and reports.
   public struct Counts: Sendable {
@@ -68,7 +72,8 @@ public struct BrainLoop<Venue: Exchange & ~Copyable, Journal: JournalSink & ~Cop
     self.desk = desk
     self.candles = candles
     self.ledger = ledger
-    signalStorage = SignalStorage(count: max(plugins.signalsPerEventMax, 1))
+    // A reload may bring a plugin that says more than the one before.
+    signalStorage = SignalStorage(count: max(plugins.count, 1) * PluginSet.signalsPerPluginMax)
     signals = signalStorage.buffer
     self.plugins = plugins
     self.rules = rules
@@ -139,6 +144,8 @@ public struct BrainLoop<Venue: Exchange & ~Copyable, Journal: JournalSink & ~Cop
         if request.flattens { desk.flattenAll(now: now, out: &out) }
       }
     case .ringGap: candles.markIncomplete(until: now)
+    case .plugin:
+      if let (seat, change) = input.pluginChange { apply(change, to: seat) }
     case .clock: sweep()
     case .runReady, .report, .signal, .verdict, .command, .positionChanged, .tradeClosed, .lotOpened,
       .lotClosed,
@@ -270,7 +277,7 @@ public struct BrainLoop<Venue: Exchange & ~Copyable, Journal: JournalSink & ~Cop
   private mutating func consider(_ signal: Signal, isFromBar: Bool) {
     counts.signals &+= 1
     record(.signal(signal, time: now))
-    if signal.flags.contains(.observation) { return }
+    if signal.flags.contains(.observation) || suspended.contains(signal.plugin) { return }
     guard let idea = blend.absorb(signal, now: now) else { return }
     let verdict = desk.consider(
       idea, now: now, context: context(of: signal.instrument, isFromBar: isFromBar), out: &out)
@@ -299,11 +306,20 @@ public struct BrainLoop<Venue: Exchange & ~Copyable, Journal: JournalSink & ~Cop
     let index = Int(instrument.index)
     guard index < isReady.count, !isReady[index] else { return }
     isReady[index] = true
+    let wanted = Timeframe.allCases.filter { plugins.wantsBars($0) }.map { ($0, plugins.warmupBarCount($0)) }
+    forEachClosedCandle(of: instrument, wanted) { loop, bar in loop.offer(bar, phase: .warmup) }
+  }
+
+  /// The newest closed candles of an instrument, oldest first over all timeframes, as many of each as wanted.
+  private mutating func forEachClosedCandle(
+    of instrument: InstrumentID, _ wanted: [(Timeframe, Int)],
+    _ body: (inout Self, MarketEvent) -> Void
+  ) {
     var cursors: [Timeframe: Int] = [:]
-    let timeframes = Timeframe.allCases.filter { plugins.wantsBars($0) }
-    for timeframe in timeframes {
-      cursors[timeframe] = max(0, candles.count(instrument, timeframe) - plugins.warmupBarCount(timeframe))
+    for (timeframe, barCount) in wanted {
+      cursors[timeframe] = max(0, candles.count(instrument, timeframe) - barCount)
     }
+    let timeframes = wanted.map(\.0)
     while true {
       // The candle that ended first; of those that ended together the shortest.
       var next: (timeframe: Timeframe, candle: Candle, end: Int64)?
@@ -315,8 +331,63 @@ public struct BrainLoop<Venue: Exchange & ~Copyable, Journal: JournalSink & ~Cop
       }
       guard let (timeframe, candle, _) = next else { return }
       cursors[timeframe, default: 0] += 1
-      offer(.bar(instrument, timeframe, candle), phase: .warmup)
+      body(&self, .bar(instrument, timeframe, candle))
     }
+  }
+
+  // MARK: Plugins that change
+
+  /// Hands over what a `.plugin` input that begins a shadow refers to. Not an input itself.
+  mutating func stage(_ candidate: DetachedPlugin, at seat: Int) { plugins.stage(candidate, at: seat) }
+
+  /// Instances that left; whoever drives the loop has them ended on a control thread.
+  mutating func takeRemovedPlugins() -> [DetachedPlugin] { plugins.takeRemoved() }
+
+  /// An instrument whose history the seat's candidate still has to be shown; nil when there is none.
+  func instrumentToShow(_ seat: Int) -> InstrumentID? {
+    for index in rules.indices where isReady[index] {
+      if plugins.candidateNeedsHistory(seat, of: InstrumentID(index)) { return InstrumentID(index) }
+    }
+    return nil
+  }
+
+  private mutating func apply(_ change: PluginChange, to seat: Int) {
+    pluginFailure = nil
+    guard (0..<plugins.count).contains(seat) else { return }
+    switch change {
+    case .shadowBegan(_, let isFresh):
+      do throws(PluginError) { _ = try plugins.beginShadow(seat, isFresh: isFresh) } catch {
+        pluginFailure = error
+      }
+    case .historyShown(let instrument): showHistory(of: instrument, to: seat)
+    case .promoted: plugins.promote(seat)
+    case .rolledBack: plugins.rollBack(seat)
+    case .shadowEnded: plugins.endShadow(seat)
+    case .suspended(let isSuspended):
+      if isSuspended {
+        suspended.insert(UInt16(truncatingIfNeeded: seat))
+      } else {
+        suspended.remove(UInt16(truncatingIfNeeded: seat))
+      }
+    case .parameter(let id, let type, let bits):
+      offered &+= 1
+      let count = plugins.change(
+        seat, parameter: id, type: type, bits: bits, sequence: offered, now: now, into: signals)
+      for index in 0..<count { consider(signals[index], isFromBar: false) }
+    }
+  }
+
+  private mutating func showHistory(of instrument: InstrumentID, to seat: Int) {
+    guard Int(instrument.index) < rules.count else { return }
+    let wanted = Timeframe.allCases.compactMap { timeframe in
+      plugins.candidateWarmupBarCount(seat, timeframe).map { (timeframe, $0) }
+    }
+    forEachClosedCandle(of: instrument, wanted) { loop, bar in
+      loop.offered &+= 1
+      loop.plugins.showToCandidate(
+        seat, bar, sequence: loop.offered, rules: loop.rules[Int(instrument.index)], now: loop.now)
+    }
+    plugins.candidateIsWarm(seat, for: instrument)
   }
 }
 

@@ -2,6 +2,7 @@ import Foundation
 import Logging
 import Market
 import PluginHost
+import SharedMemory
 import Simulator
 import Trading
 
@@ -31,12 +32,40 @@ struct BrainPlan: ~Copyable {
       try plugins.load(
         path: path, cacheDirectory: assignment.directory.plugins.path, keepsCopy: true, id: choice.id,
         parameters: values,
-        instruments: table.instruments.map(\.symbol), seed: 1)
+        instruments: table.instruments.map(\.symbol), seed: Self.pluginSeed)
       parameters.append(values)
     }
+    plugins.setShadowBudget(nanoseconds: Int64(settings.reload.budgetMicroseconds) * 1000)
     self.plugins = plugins
     self.parameters = parameters
   }
+
+  /// The plugins as the run starts with them.
+  var seats: [PluginSeat] {
+    zip(settings.plugins.load, zip(plugins.descriptors, parameters)).map { choice, loaded in
+      PluginSeat(
+        path: settings.pluginPath(choice.path), id: choice.id, parameters: loaded.1, descriptor: loaded.0,
+        sinceNanoseconds: Clock.wallNanoseconds())
+    }
+  }
+
+  /// Looks after the plugins while the loop is at work.
+  func makeKeeper(mailbox: PluginMailbox, control: consuming ControlPage, logger: Logger) -> PluginKeeper {
+    PluginKeeper(
+      PluginKeeper.Surroundings(
+        loader: pluginLoader(), mailbox: mailbox, host: Settings.pluginHostPath,
+        cacheDirectory: assignment.directory.plugins.path, symbols: table.instruments.map(\.symbol),
+        settings: settings.reload, files: PluginRequestFiles(assignment.directory), logger: logger),
+      seats: seats, control: control)
+  }
+
+  /// Makes more instances for this plan's plugin set, while the set is at work in a loop.
+  func pluginLoader() -> PluginLoader {
+    PluginLoader(for: plugins, instruments: table.instruments.map(\.symbol))
+  }
+
+  /// The only randomness plugins get.
+  static let pluginSeed: UInt64 = 1
 
   /// Closed candles kept per timeframe: what the settings and the plugins want to look back on, and a few of the others
   /// for the desk's gates and the store.

@@ -83,6 +83,9 @@ public enum BrainProcess {
       to: directory.runRecord(run))
     let spinCount = plan.settings.brain.spinMicroseconds * 20  // a poll of the ring takes about 50 ns
     let instrumentCount = plan.table.count
+    let mailbox = PluginMailbox()
+    let keeper = plan.makeKeeper(
+      mailbox: mailbox, control: try ControlPage(path: regions.control, writable: false), logger: logger)
     var loop = plan.makeLoop(
       venue: venue, journal: TapeJournal(writer), reportsAreInputs: reportsAreInputs,
       ringSequence: ring.sequence)
@@ -92,8 +95,12 @@ public enum BrainProcess {
       metadata: ["run": "\(run)", "plugins": "\(loop.plugins.count)", "instruments": "\(instrumentCount)"])
     var driver = BrainDriver(
       loop: loop, ring: ring, inputs: inputs, control: control, counters: counters,
-      reportsAreInputs: reportsAreInputs, spinCount: spinCount, flattensOnDrain: flattensOnDrain)
+      reportsAreInputs: reportsAreInputs, spinCount: spinCount, flattensOnDrain: flattensOnDrain,
+      mailbox: mailbox)
+    keeper.start()
     driver.run()
+    mailbox.close()
+    keeper.stop()
     try driver.finish()
     logger.info("run ended", metadata: ["run": "\(run)"])
   }

@@ -111,6 +111,9 @@ public final class HealthAPI: Sendable {
       let view = board.view()
       return try json(SignalsAnswer(mode: view.mode, venue: view.venue, signals: board.signals(limit: limit)))
     }
+    router.get("plugins") { _, _ in
+      try json(board.plugins())
+    }
     router.get("virtual-learning") { _, _ in
       let view = board.view()
       return try json(Ledger(mode: view.mode, venue: view.venue, account: view.totals.ledger))

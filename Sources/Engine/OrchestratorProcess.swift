@@ -48,6 +48,7 @@ public final class OrchestratorProcess: Sendable {
   private let options: Options
   private let logger: Logger
   private let board: HealthBoard
+  private let hangUp = HangUpSignal()
 
   public init(settings: Settings, credentials: Credentials?, options: Options) {
     self.settings = settings
@@ -63,7 +64,6 @@ public final class OrchestratorProcess: Sendable {
   /// - Returns: the summary of the run, for a person.
   public func run() async throws -> String {
     let signals = TerminationSignals()
-    signal(SIGHUP, SIG_IGN)  // reserved for reloading; until then it must not end the engine
     let api = try await HealthAPI.start(board: board, port: settings.api.port, token: try apiToken())
     do {
       let summary = try await run(api: api, signals: signals)
@@ -131,6 +131,10 @@ public final class OrchestratorProcess: Sendable {
     board.begin(
       run: 0, scope: scope, table: table, glance: try MarketGlances(regions, venue.client.clock).glance)
 
+    let requests = PluginRequestFiles(directory)
+    unlink(requests.statusFile.path)  // of an earlier engine
+    board.set { requests.status() }
+
     let recorder = MarketRecorder()
     try recorder.start(
       regions: regions, directory: directory,
@@ -164,7 +168,7 @@ public final class OrchestratorProcess: Sendable {
       group.addTask { await watch.run() }
       group.addTask { await upkeep.run() }
       if options.showsTable { group.addTask { await LiveScreen(board: self.board).run() } }
-      await waitForEnd(signals, venue.simulator)
+      await waitForEnd(signals, venue.simulator, control, requests)
       await drain(control, children, readers)
       recorder.stop()
       group.cancelAll()
@@ -240,14 +244,28 @@ public final class OrchestratorProcess: Sendable {
 
   // MARK: The end
 
-  private func waitForEnd(_ signals: TerminationSignals, _ simulator: Supervisor?) async {
+  private func waitForEnd(
+    _ signals: TerminationSignals, _ simulator: Supervisor?, _ control: borrowing ControlPage,
+    _ requests: PluginRequestFiles
+  ) async {
     let deadline = options.durationSeconds.map { Clock.monotonicNanoseconds() + Int64($0 * 1e9) } ?? .max
     while signals.count == 0, Clock.monotonicNanoseconds() < deadline, !Task.isCancelled {
       if let simulator, simulator.currentProcessID == 0 {
         logger.error("the simulator is gone, and its account with it: ending")
         return
       }
+      if hangUp.take() { askForReload(control, requests) }
       do { try await Task.sleep(nanoseconds: 50_000_000) } catch { return }
+    }
+  }
+
+  /// A SIGHUP that came with no request asks for everything that has changed.
+  private func askForReload(_ control: borrowing ControlPage, _ requests: PluginRequestFiles) {
+    do {
+      if requests.isEmpty { try requests.put(.hangUp) }
+      control.reloadNumber += 1
+    } catch {
+      logger.error("plugins cannot be reloaded", metadata: ["error": "\(error)"])
     }
   }
 

@@ -9,9 +9,7 @@ public enum PluginList {
   public static func text(_ settings: Settings, directory: String?, json: Bool) throws(PluginError) -> String
   {
     let folder = directory ?? settings.plugins.directory ?? Settings.bundledPluginDirectory
-    let host = URL(filePath: CommandLine.executablePath).deletingLastPathComponent()
-      .appending(path: "aegis-plugin-host").path
-    let reports = try PluginScan.folder(folder, host: host)
+    let reports = try PluginScan.folder(folder, host: Settings.pluginHostPath)
     if json { return "[" + reports.map(\.json).joined(separator: ",\n ") + "]" }
     guard !reports.isEmpty else { return "no plugins in \(folder)" }
     var rows = [["ID", "VERSION", "KIND", "ABI", "LANG", "STATE", "FILE"]]

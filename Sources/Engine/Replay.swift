@@ -77,11 +77,14 @@ public enum Replay {
     let first = source.openings.first?.ringSequence ?? 0
     let market = try ReplayMarket(source.directory, session: source.record.marketSession, from: first)
     let words = ReplayWords(table: plan.table)
+    let plugins = ReplayPlugins(
+      loader: plan.pluginLoader(), directory: source.directory, plugins: source.record.plugins,
+      cache: scratch.folder.appending(path: "images").path)
     let loop = plan.makeLoop(
       venue: venue, journal: journal, reportsAreInputs: reportsAreInputs, ringSequence: first)
     var pass = ReplayPass(
       loop: loop, market: market, inputs: try ReplayInputs(source, reportsAreInputs: reportsAreInputs),
-      first: first)
+      plugins: plugins, first: first)
     try pass.run()
     return pass.report(source, words, seconds: Double(Clock.monotonicNanoseconds() - started) / 1e9)
   }

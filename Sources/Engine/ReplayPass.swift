@@ -1,4 +1,5 @@
 import Market
+import PluginHost
 import Tape
 import Trading
 
@@ -46,20 +47,21 @@ struct ReplayPass<Venue: Exchange & ~Copyable>: ~Copyable {
   private var missing: ReplayReport.Missing?
   /// Every recorded entry was read, so the newest is the run's last.
   private var hasReadAll = false
+  private let plugins: ReplayPlugins
 
   init(
     loop: consuming BrainLoop<Venue, ReplayJournal>, market: consuming ReplayMarket,
-    inputs: consuming ReplayInputs,
-    first: UInt64
+    inputs: consuming ReplayInputs, plugins: ReplayPlugins, first: UInt64
   ) {
     self.loop = loop
+    self.plugins = plugins
     self.market = market
     self.inputs = inputs
     cursor = first
   }
 
   /// Returns at the end of the record, the first difference, or the first market event that is missing.
-  mutating func run() throws(TapeError) {
+  mutating func run() throws {
     while let input = try inputs.next() {
       guard try takeMarket(before: input.ringSequence) else { return }
       if input.kind == .runEnded {
@@ -68,7 +70,7 @@ struct ReplayPass<Venue: Exchange & ~Copyable>: ~Copyable {
         if let loss = input.ringLoss, loss.cause == .overrun {
           cursor = UInt64(loss.firstSequence) &+ UInt64(loss.missingCount)
         }
-        loop.take(input)
+        try takeOther(input)
       }
       if try hasStopped() { return }
     }
@@ -78,6 +80,16 @@ struct ReplayPass<Venue: Exchange & ~Copyable>: ~Copyable {
     while loop.journal.comparedCount < inputs.count, cursor < last.ringSequence {
       guard try takeMarket(before: cursor + 1, through: last.ringSequence) else { return }
     }
+  }
+
+  /// An input beside the market. A plugin that was loaded while the run went on is loaded again, from its copy.
+  private mutating func takeOther(_ input: JournalEntry) throws(PluginError) {
+    guard let (seat, change) = input.pluginChange else { return loop.take(input) }
+    if case .shadowBegan(let image, _) = change {
+      loop.stage(try plugins.make(seat: seat, image: image), at: seat)
+    }
+    loop.take(input)
+    for plugin in loop.takeRemovedPlugins() { plugins.loader.end(plugin) }
   }
 
   /// - Returns: false when the pass is over.

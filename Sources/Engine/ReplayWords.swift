@@ -70,7 +70,7 @@ struct ReplayWords {
     case .positionChanged, .openingPosition, .tradeClosed:
       OrderPurpose(rawValue: UInt8(truncatingIfNeeded: entry.detail))?.name ?? "\(entry.detail)"
     case .runStarted, .openingOrder, .openingLot, .clock, .control, .report, .ringGap, .runReady,
-      .instrumentReady,
+      .instrumentReady, .plugin,
       .signal, .command, .lotOpened, .lotClosed, .equity, .runEnded, .checkpoint:
       "\(entry.detail)"
     }
@@ -82,6 +82,7 @@ struct ReplayWords {
     case .history, .candleClosed: "timeframe"
     case .positionChanged, .openingPosition, .tradeClosed: "purpose"
     case .signal: "plugin"
+    case .plugin: "change"
     default: "detail"  // packed small numbers
     }
   }
@@ -169,6 +170,11 @@ struct ReplayWords {
       ]
     case .control: [("mode", .number), ("flags", .number)]
     case .ringGap: [("missing", .number), ("first missing", .number), ("epoch", .number)]
+    case .plugin:
+      [
+        ("seat", .number), ("argument", .number), ("word 2", .hexadecimal), ("word 3", .hexadecimal),
+        ("word 4", .hexadecimal), ("word 5", .hexadecimal),
+      ]
     case .clock, .runReady, .instrumentReady, .runEnded: []
     }
   }

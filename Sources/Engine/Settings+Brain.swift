@@ -29,6 +29,12 @@ extension Settings {
   public static var bundledPluginDirectory: String {
     URL(filePath: CommandLine.executablePath).deletingLastPathComponent().appending(path: "plugins").path
   }
+
+  /// The slim program in which plugins are looked at, beside the executable.
+  public static var pluginHostPath: String {
+    URL(filePath: CommandLine.executablePath).deletingLastPathComponent().appending(path: "aegis-plugin-host")
+      .path
+  }
 }
 
 extension CommandLine {

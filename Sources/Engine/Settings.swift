@@ -14,6 +14,7 @@ public struct Settings: Sendable, Equatable {
   public var logLevel = LogLevel.info
   public var api = API()
   public var plugins = Plugins()
+  public var reload = Reload()
   public var universe = Universe()
   public var feed = Feed()
   public var ring = Ring()
@@ -82,6 +83,22 @@ public struct Settings: Sendable, Equatable {
         self.value = value
       }
     }
+  }
+
+  /// How a new version of a plugin is tried beside the old one.
+  public struct Reload: Sendable, Equatable {
+    /// Live events a new version must see in the shadow before it counts; 0 switches at once.
+    public var shadowEvents = 2000
+    /// The shadow ends after this time even if fewer events came.
+    public var shadowSeconds = 5
+    /// How long the former version stands ready for a rollback.
+    public var probationSeconds = 600
+    /// Bad signals within a minute that take a plugin out of service, or roll a new version back.
+    public var badSignalsMax = 10
+    /// A call of a new version may take this long; more than one call in a hundred above it refuses the version.
+    public var budgetMicroseconds = 50
+    /// Former versions stay mapped; at this number no more are loaded until a restart.
+    public var retiredImagesMax = 1024
   }
 
   public struct Universe: Sendable, Equatable {

@@ -53,6 +53,16 @@ extension Settings {
       .integer("api.port", \.api.port, 0...65535, unit: "TCP port, 0 picks a free one"),
       .optionalText("api.tokenFile", \.api.tokenFile, unit: "file with a bearer token"),
       .optionalText("plugins.directory", \.plugins.directory, unit: "folder"),
+      .integer(
+        "reload.shadowEvents", \.reload.shadowEvents, 0...1_000_000, unit: "live events"),
+      .integer("reload.shadowSeconds", \.reload.shadowSeconds, 1...3600, unit: "seconds"),
+      .integer("reload.probationSeconds", \.reload.probationSeconds, 0...86_400, unit: "seconds"),
+      .integer("reload.badSignalsMax", \.reload.badSignalsMax, 1...10_000, unit: "a minute"),
+      .integer(
+        "reload.budgetMicroseconds", \.reload.budgetMicroseconds, 1...1_000_000,
+        unit: "microseconds a call"),
+      .integer(
+        "reload.retiredImagesMax", \.reload.retiredImagesMax, 1...10_000, unit: "images"),
     ]
   }
 

@@ -68,11 +68,11 @@ struct ChosenPlugin {
     }
     do throws(PluginError) {
       descriptor.subscriptions = try subscriptions(of: instance)
+      return slot(instance, instrumentCount: instruments.count, state: try stateTable())
     } catch {
       strategy.destroy(instance)
       throw error
     }
-    return slot(instance, instrumentCount: instruments.count)
   }
 
   /// The plugin's extension table for an id, or nil.   [any]
@@ -99,7 +99,22 @@ struct ChosenPlugin {
     return try tables.subscriptions(wishes, count: count, id: descriptor.id)
   }
 
-  private func slot(_ instance: UnsafeMutablePointer<aegis_instance>, instrumentCount: Int) -> PluginSlot {
+  /// The functions that carry state; nil when the plugin does not claim to have any.
+  private func stateTable() throws(PluginError) -> aegis_ext_state? {
+    guard descriptor.capabilities.contains(.stateful) else { return nil }
+    let field = "\(descriptor.id): \(AEGIS_EXT_STATE)"
+    guard let address = extensionTable(AEGIS_EXT_STATE) else {
+      throw tables.malformed(field, "is missing, though the plugin says that it is STATEFUL")
+    }
+    let table = try tables.copy(
+      address.assumingMemoryBound(to: aegis_ext_state.self), zero: aegis_ext_state(), field: field)
+    guard table.save != nil, table.load != nil else { throw tables.malformed(field, "lacks save or load") }
+    return table
+  }
+
+  private func slot(
+    _ instance: UnsafeMutablePointer<aegis_instance>, instrumentCount: Int, state: aegis_ext_state?
+  ) -> PluginSlot {
     var interest: EventInterest = []
     var quoteIntervalMilliseconds = Int.max
     for wish in descriptor.subscriptions {
@@ -140,6 +155,7 @@ struct ChosenPlugin {
       processFunction: strategy.process, table: UnsafePointer(table), instance: instance, interest: interest,
       capacity: UInt32(capacity), featureCount: UInt16(featureCount),
       quoteIntervalNanoseconds: isConflated ? Int64(quoteIntervalMilliseconds) * 1_000_000 : 0,
-      lastQuoteNanoseconds: lastQuotes, batch: batch, output: output, features: features)
+      lastQuoteNanoseconds: lastQuotes, batch: batch, output: output, features: features,
+      state: state)
   }
 }

@@ -23,6 +23,8 @@ public enum PluginError: Error, Hashable, Sendable {
   case createFailed(plugin: String, code: Int32, message: String)
   case cacheUnusable(path: String, reason: String)
   case limit(what: String, found: Int, max: Int)
+  /// What the running instance knows cannot be carried over to a new one.
+  case stateRefused(plugin: String, reason: String)
   /// A child process that looks at a plugin could not be used.
   case scannerFailed(path: String, reason: String)
 }
@@ -64,6 +66,8 @@ extension PluginError: CustomStringConvertible {
       "plugin cache \(path): \(reason); it must be a folder of mode 0700 owned by the user who runs aegis"
     case .limit(let what, let found, let max):
       "plugins: \(found) \(what), the limit is \(max)"
+    case .stateRefused(let plugin, let reason):
+      "plugin \(plugin): \(reason). To start empty: aegis plugins reload \(plugin) --fresh-state"
     case .scannerFailed(let path, let reason):
       "plugin scanner \(path): \(reason)"
     }

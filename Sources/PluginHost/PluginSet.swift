@@ -23,18 +23,23 @@ public struct EventPhase: OptionSet, Sendable, BitwiseCopyable, Hashable {
 public struct PluginSet: ~Copyable, @unchecked Sendable {
   /// A bound for the per-plugin arrays and for `Signal.plugin`.
   public static let countMax = 64
+  /// The most signals one event can cause in one plugin.
+  public static let signalsPerPluginMax = PluginTables.signalsPerEventMax
 
-  private let services: HostServices
-  private let slots: UnsafeMutablePointer<PluginSlot>
-  private let event: UnsafeMutablePointer<aegis_event>
-  private var interest: EventInterest = []
-  private var instrumentCount: UInt32 = 0
+  let services: HostServices
+  let slots: UnsafeMutablePointer<PluginSlot>
+  let event: UnsafeMutablePointer<aegis_event>
+  /// What any active plugin or shadow wants.
+  var interest: EventInterest = []
+  private(set) var instrumentCount: UInt32 = 0
+  /// New and former instances that run beside the active ones, by seat; see `PluginSet+Reload`.
+  let shadows: PluginShadows
 
   public private(set) var count = 0
   /// What is loaded, in load order; a signal's `plugin` is an index into it.
-  public private(set) var descriptors: [PluginDescriptor] = []
+  public internal(set) var descriptors: [PluginDescriptor] = []
   /// The most signals one event can cause over all plugins: `process` needs room for as many.
-  public private(set) var signalsPerEventMax = 0
+  public internal(set) var signalsPerEventMax = 0
 
   /// - Parameter log: receives plugins' log lines, from any thread; at most 1,024 bytes each, without control bytes.
   public init(
@@ -43,11 +48,13 @@ public struct PluginSet: ~Copyable, @unchecked Sendable {
   ) {
     services = HostServices(name: hostName, version: version, log: log)
     slots = .allocate(capacity: Self.countMax)
+    shadows = PluginShadows(countMax: Self.countMax)
     event = .allocate(capacity: 1)
     event.initialize(to: aegis_event())
   }
 
   deinit {
+    shadows.end()
     for index in (0..<count).reversed() { slots[index].end() }
     slots.deallocate()
     event.deallocate()
@@ -86,20 +93,20 @@ public struct PluginSet: ~Copyable, @unchecked Sendable {
       throw .limit(what: "instruments", found: instruments.count, max: InstrumentTable.countMax)
     }
     precondition(count == 0 || instruments.count == Int(instrumentCount), "one instrument table per set")
-    let image = try PluginImage(path: path, cacheDirectory: cacheDirectory, keepsCopy: keepsCopy)
-    var chosen = try ChosenPlugin(image, id: id)
-    guard !descriptors.contains(where: { $0.id == chosen.descriptor.id }) else {
-      throw .alreadyLoaded(file: path, id: chosen.descriptor.id)
+    let made = try PluginLoader.make(
+      PluginImage(path: path, cacheDirectory: cacheDirectory, keepsCopy: keepsCopy), id: id,
+      parameters: parameters, instruments: instruments, seed: seed, dataDirectory: dataDirectory,
+      services: services)
+    guard !descriptors.contains(where: { $0.id == made.descriptor.id }) else {
+      made.slot.end()
+      throw .alreadyLoaded(file: path, id: made.descriptor.id)
     }
-    let values = try chosen.descriptor.values(parameters)
-    let slot = try chosen.create(
-      values: values, instruments: instruments, seed: seed, dataDirectory: dataDirectory, host: services.host)
-    slot.batch.pointee.events = UnsafePointer(event)
+    made.slot.batch.pointee.events = UnsafePointer(event)
     instrumentCount = UInt32(instruments.count)
-    (slots + count).initialize(to: slot)
-    interest.formUnion(slot.interest)
-    signalsPerEventMax += Int(slot.capacity)
-    descriptors.append(chosen.descriptor)
+    (slots + count).initialize(to: made.slot)
+    interest.formUnion(made.slot.interest)
+    signalsPerEventMax += Int(made.slot.capacity)
+    descriptors.append(made.descriptor)
     count += 1
     return count - 1
   }
@@ -161,6 +168,7 @@ public struct PluginSet: ~Copyable, @unchecked Sendable {
         event, kind, now: now.nanoseconds, phase: phase, instrumentCount: instrumentCount,
         plugin: UInt16(truncatingIfNeeded: index), signals, written)
     }
+    if shadows.count > 0 { showToShadows(kind, now: now.nanoseconds, phase: phase, signals, written) }
     return written
   }
 

@@ -3,6 +3,8 @@ import PluginABI
 
 /// What one plugin did since it was loaded.
 public struct PluginCounters: Sendable, BitwiseCopyable {
+  public init() {}
+
   /// Events handed over, warm-up included.
   public internal(set) var eventCount: UInt64 = 0
   /// Signals that passed.
@@ -33,6 +35,8 @@ struct PluginSlot: BitwiseCopyable {
   var batch: UnsafeMutablePointer<aegis_batch>
   var output: UnsafeMutablePointer<aegis_signal>
   var features: UnsafeMutablePointer<Float>?
+  /// `aegis.state/1`; nil when the plugin has no state to carry.
+  var state: aegis_ext_state?
   var counters = PluginCounters()
 
   /// Hands one event to the plugin and appends the signals that pass.

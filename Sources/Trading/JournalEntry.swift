@@ -25,6 +25,8 @@ public import Market
     case runReady = 10
     /// History of an instrument is in: plugins may see it as warm-up, and live events after it.
     case instrumentReady = 11
+    /// The plugins at work change.
+    case plugin = 12
 
     // Outputs: what was concluded.
     case signal = 20

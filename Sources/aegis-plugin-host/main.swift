@@ -5,6 +5,7 @@ import PluginHost
 //
 //   aegis-plugin-host scan FILE               one line of JSON per plugin
 //   aegis-plugin-host validate FILE [SEED]    one line of JSON per check
+//   aegis-plugin-host rehearse FILE …         a reload, tried out; for the engine
 //
 // Exit status: 0 fine, 1 the plugin failed, 2 wrong usage.
 
@@ -52,6 +53,13 @@ case "validate":
   let checks = PluginValidation.run(path: file, seed: seed)
   for check in checks { write(check.json, to: answers) }
   exit(checks.allSatisfy(\.isPassed) ? 0 : 1)
+case "rehearse":
+  let answers = answerDescriptor()
+  guard let line = PluginReloadCheck.answer(Array(words.dropFirst())) else {
+    usage("rehearse takes file, id, parameters, symbols, state and its version")
+  }
+  write(line, to: answers)
+  exit(0)
 default:
   usage("unknown command \"\(verb)\"")
 }

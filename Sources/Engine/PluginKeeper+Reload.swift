@@ -1,0 +1,203 @@
+import Foundation
+import Glibc
+import PluginHost
+import Trading
+
+// One reload, step by step. Up to `promoted` the running instance is never touched but to save its state, so that
+// whatever goes wrong, it goes on with the very next event.
+extension PluginKeeper {
+  /// A file is taken as complete when two looks this far apart find the same content.
+  private static let lookMicroseconds: UInt32 = 50_000
+  /// How long a half-written file is waited for.
+  private static let patienceNanoseconds: Int64 = 5_000_000_000
+  private static let shadowPollMicroseconds: UInt32 = 5_000
+
+  func reload(_ index: Int, _ request: PluginRequest, _ report: inout PluginReport) {
+    let seat = seats[index]
+    let id = seat.descriptor.id
+    do throws(PluginError) {
+      let sha256 = try found(seat.path)
+      guard sha256 != seat.descriptor.sha256 || request.isForced else {
+        return report.add(id, "unchanged", "\(seat.descriptor.version), \(sha256.prefix(12))…")
+      }
+      if let reason = seat.refusedHashes[sha256], !request.isForced {
+        return report.add(
+          id, "refused", "this file (\(sha256.prefix(12))…) \(reason); change it, or use --force",
+          failed: true)
+      }
+      guard retiredImageCount < surroundings.settings.retiredImagesMax else {
+        throw .limit(
+          what: "former versions mapped, restart the engine to go on", found: retiredImageCount,
+          max: surroundings.settings.retiredImagesMax)
+      }
+      let isFresh = request.isFresh
+      try rehearse(index, sha256, isFresh: isFresh, &report)
+      let candidate = try load(index, sha256, &report)
+      try runInShadow(index, candidate, isFresh: isFresh, &report)
+      try promote(index, candidate.descriptor, &report)
+    } catch {
+      refuse(index, error, &report)
+    }
+  }
+
+  private func refuse(_ index: Int, _ error: PluginError, _ report: inout PluginReport) {
+    report.add(
+      seats[index].descriptor.id, "refused",
+      "\(error); \(seats[index].descriptor.version) goes on, nothing was lost", failed: true)
+  }
+
+  // MARK: Steps 1 to 4
+
+  /// The hash of a file that has stopped changing.
+  private func found(_ path: String) throws(PluginError) -> String {
+    let deadline = Clock.monotonicNanoseconds() + Self.patienceNanoseconds
+    var last: String?
+    while true {
+      do throws(PluginError) {
+        let sha256 = try PluginLoader.sha256(of: path)
+        if sha256 == last { return sha256 }
+        last = sha256
+      } catch {
+        // A copy under way may be cut off anywhere; anything else will not mend itself.
+        guard case .notLoadable = error, Clock.monotonicNanoseconds() < deadline else { throw error }
+        last = nil
+      }
+      usleep(Self.lookMicroseconds)
+    }
+  }
+
+  private func rehearse(
+    _ index: Int, _ sha256: String, isFresh: Bool, _ report: inout PluginReport
+  ) throws(PluginError) {
+    let seat = seats[index]
+    var state: [UInt8]?
+    if !isFresh {
+      guard let answer = surroundings.mailbox.ask(.saveState(seat: index)) else {
+        throw .stateRefused(plugin: seat.descriptor.id, reason: PluginReport.noAnswer)
+      }
+      endRemoved(answer)
+      if let failure = answer.failure { throw failure }
+      state = answer.state
+    }
+    let check = PluginReloadCheck(
+      path: seat.path, id: seat.descriptor.id, parameters: seat.parameters, symbols: surroundings.symbols,
+      state: state, stateVersion: seat.descriptor.stateVersion)
+    let outcome = try check.run(host: surroundings.host, folder: surroundings.cacheDirectory)
+    if let refusal = outcome.refusal {
+      if outcome.isDangerous { seats[index].refusedHashes[sha256] = refusal }
+      throw .createFailed(plugin: seat.descriptor.id, code: 0, message: refusal)
+    }
+    guard outcome.sha256 == sha256 else {
+      throw .unreadable(file: seat.path, reason: "changed while it was being checked")
+    }
+    report.add(
+      seat.descriptor.id, "checked",
+      "\(seat.descriptor.version) -> \(outcome.version) in a process of its own: loads, takes the configuration"
+        + (state.map { " and \($0.count) bytes of state" } ?? "")
+        + ", \(outcome.signalCount) signals, none bad")
+  }
+
+  private func load(_ index: Int, _ sha256: String, _ report: inout PluginReport) throws(PluginError)
+    -> DetachedPlugin
+  {
+    let seat = seats[index]
+    let candidate = try surroundings.loader.make(
+      path: seat.path, cacheDirectory: surroundings.cacheDirectory, keepsCopy: true, id: seat.descriptor.id,
+      parameters: seat.parameters, seed: BrainPlan.pluginSeed)
+    guard candidate.descriptor.sha256 == sha256 else {
+      surroundings.loader.end(candidate)
+      throw .unreadable(file: seat.path, reason: "changed after it was checked")
+    }
+    report.add(
+      candidate.descriptor.id, "loaded",
+      "generation \(seat.generation + 1) beside generation \(seat.generation), \(sha256.prefix(12))…")
+    return candidate
+  }
+
+  // MARK: Steps 5 to 7
+
+  private func runInShadow(
+    _ index: Int, _ candidate: DetachedPlugin, isFresh: Bool, _ report: inout PluginReport
+  ) throws(PluginError) {
+    let id = candidate.descriptor.id
+    guard let image = PluginImageID(candidate.descriptor.sha256),
+      let begun = change(index, .shadowBegan(image, isFresh: isFresh), candidate: candidate)
+    else {
+      // Nobody took it over, so it is still ours.
+      surroundings.loader.end(candidate)
+      throw .stateRefused(plugin: id, reason: PluginReport.noAnswer)
+    }
+    // The former instance of an earlier reload left with this.
+    seats[index].probation = nil
+    if let failure = begun.failure { throw failure }
+    let start = Clock.monotonicNanoseconds()
+    let wanted = UInt64(surroundings.settings.shadowEvents)
+    let deadline = start + Int64(surroundings.settings.shadowSeconds) * 1_000_000_000
+    var answer = begun
+    while answer.isShowingHistory
+      || (answer.shadow?.eventCount ?? 0) < wanted && Clock.monotonicNanoseconds() < deadline
+    {
+      usleep(Self.shadowPollMicroseconds)
+      guard let next = surroundings.mailbox.ask(.look(seat: index)) else {
+        throw .stateRefused(plugin: id, reason: PluginReport.noAnswer)
+      }
+      endRemoved(next)
+      answer = next
+    }
+    let shadow = answer.shadow ?? ShadowReport()
+    if let reason = objection(to: shadow) {
+      _ = change(index, .shadowEnded)
+      seats[index].refusedHashes[candidate.descriptor.sha256] = reason
+      throw .createFailed(plugin: id, code: 0, message: reason)
+    }
+    report.add(
+      id, "shadow",
+      "\(shadow.eventCount) events, \(shadow.activeSignalCount) signals compared, \(shadow.differingCount) differ"
+        + String(
+          format: " (max %.4f %%), slowest call %.1f µs", shadow.differenceMax * 100,
+          Double(shadow.slowestNanoseconds) / 1000)
+        + String(format: ", hand-over %.1f µs", Double(begun.pauseNanoseconds) / 1000))
+  }
+
+  private func objection(to shadow: ShadowReport) -> String? {
+    if shadow.refusedCount > 0 {
+      return "said \(shadow.refusedCount) things in the shadow that break the rules"
+    }
+    // A single slow call is the machine's; one in a hundred is the plugin's.
+    if shadow.slowCount > 3, shadow.slowCount * 100 > shadow.eventCount {
+      return
+        "took more than \(surroundings.settings.budgetMicroseconds) µs in \(shadow.slowCount) of \(shadow.eventCount) calls"
+    }
+    return nil
+  }
+
+  private func promote(_ index: Int, _ descriptor: PluginDescriptor, _ report: inout PluginReport)
+    throws(PluginError)
+  {
+    guard let answer = change(index, .promoted) else {
+      throw .stateRefused(plugin: descriptor.id, reason: PluginReport.noAnswer)
+    }
+    let former = seats[index].descriptor
+    let seconds = surroundings.settings.probationSeconds
+    seats[index].descriptor = descriptor
+    seats[index].generation += 1
+    seats[index].sinceNanoseconds = Clock.wallNanoseconds()
+    seats[index].watched = (answer.counters.refusedCount, Clock.monotonicNanoseconds())
+    report.add(
+      descriptor.id, "switched",
+      "\(former.version) -> \(descriptor.version) at position \(answer.position), pause \(PluginReport.pause(answer))"
+    )
+    if seats[index].suspension != nil, change(index, .suspended(false)) != nil {
+      seats[index].suspension = nil
+    }
+    guard seconds > 0 else {
+      _ = change(index, .shadowEnded)
+      return
+    }
+    seats[index].probation = PluginSeat.Probation(
+      untilNanoseconds: Clock.monotonicNanoseconds() + Int64(seconds) * 1_000_000_000, former: former)
+    report.add(
+      descriptor.id, "probation",
+      "for \(seconds) s; `aegis plugins rollback \(descriptor.id)` goes back to \(former.version)")
+  }
+}

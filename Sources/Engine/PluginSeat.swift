@@ -1,0 +1,72 @@
+import PluginHost
+import Trading
+
+/// One plugin at work as the control side knows it.
+struct PluginSeat {
+  /// Where its next version is looked for.
+  var path: String
+  var id: String?
+  var parameters: [String: String]
+  /// Of the active instance.
+  var descriptor: PluginDescriptor
+  var generation = 1
+  var sinceNanoseconds: Int64
+  var probation: Probation?
+  /// Why its signals do not count any more; nil while they do.
+  var suspension: String?
+  /// A version that was refused or rolled back is not tried again until the file changes.
+  var refusedHashes: [String: String] = [:]
+  /// Refused signals at the beginning of the minute that is being watched.
+  var watched: (refusedCount: UInt64, sinceNanoseconds: Int64) = (0, 0)
+  var counters = PluginCounters()
+
+  struct Probation {
+    var untilNanoseconds: Int64
+    var former: PluginDescriptor
+  }
+
+  var state: String {
+    if suspension != nil { return "quarantined" }
+    return probation == nil ? "active" : "probation"
+  }
+}
+
+/// A seat as `aegis plugins list` and `info` show it.
+public struct PluginStatus: Codable, Sendable, Equatable {
+  public var id: String
+  public var version: String
+  public var sha256: String
+  public var file: String
+  public var generation: Int
+  /// `inproc` or `isolated`.
+  public var placement: String
+  /// `active`, `probation`, `quarantined`.
+  public var state: String
+  public var reason: String?
+  public var sinceNanoseconds: Int64
+  public var events: UInt64
+  public var signals: UInt64
+  /// Refused signals by reason.
+  public var refused: [String: UInt64]
+  /// Images of former versions that stay mapped, over all plugins.
+  public var retiredImages: Int
+
+  init(_ seat: PluginSeat, retiredImages: Int) {
+    id = seat.descriptor.id
+    version = seat.descriptor.version
+    sha256 = seat.descriptor.sha256
+    file = seat.path
+    generation = seat.generation
+    placement = "inproc"
+    state = seat.state
+    reason = seat.suspension
+    sinceNanoseconds = seat.sinceNanoseconds
+    events = seat.counters.eventCount
+    signals = seat.counters.signalCount
+    refused = [:]
+    for reason in SignalRefusal.allCases where seat.counters[reason] > 0 {
+      refused[reason.name] = seat.counters[reason]
+    }
+    self.retiredImages = retiredImages
+  }
+}
