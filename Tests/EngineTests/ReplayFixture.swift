@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import Market
+import PluginHost
 import SharedMemory
 import Simulator
 import Tape
@@ -73,7 +74,11 @@ final class ReplayFixture {
   /// - Parameters:
   ///   - taken: sequences the run takes, in order; a jump is an overrun.
   ///   - ends: false is a kill: no drain, no last entry.
-  func run(_ events: [MarketEvent], taken: [Range<Int>], ends: Bool = true) throws {
+  ///   - reloads: called before each market event with its sequence, to change plugins.
+  func run(
+    _ events: [MarketEvent], taken: [Range<Int>], ends: Bool = true,
+    reloads: (inout BrainLoop<SimulatedExchange, TapeJournal>, PluginLoader, Int) throws -> Void = { _, _, _ in }
+  ) throws {
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     var settings = Settings()
     settings.desk.takerFeeE8 = 0
@@ -105,6 +110,7 @@ final class ReplayFixture {
     try plan.record(marketSession: Self.session).write(to: directory.runRecord(recovered.nextRun))
     var exchange = SimulatedExchange(instruments: table, settings: settings.paperExchange)
     exchange.restore(from: recovered.openingEntries())
+    let loader = plan.pluginLoader()
     var loop = plan.makeLoop(
       venue: exchange, journal: TapeJournal(writer), reportsAreInputs: false,
       ringSequence: UInt64(taken[0].lowerBound))
@@ -119,6 +125,8 @@ final class ReplayFixture {
             firstSequence: Int64(previousEnd), epoch: 1, time: loop.now))
       }
       for sequence in range {
+        try reloads(&loop, loader, sequence)
+        for plugin in loop.takeRemovedPlugins() { loader.end(plugin) }
         loop.take(events[sequence], sequence: UInt64(sequence))
         if sequence % 700 == 699 { loop.take(clock: loop.now.advanced(byNanoseconds: 3_000_000)) }
         if sequence == 2_000 {

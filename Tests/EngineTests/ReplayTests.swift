@@ -1,5 +1,6 @@
 import Foundation
 import Market
+import PluginHost
 import Testing
 import Trading
 
@@ -29,6 +30,42 @@ struct ReplayTests {
     #expect(report.exitCode == 0 && report.text.contains("zero differences"))
     #expect(
       try Replay.run(path: fixture.root.path).outcome == .identical, "the data directory itself does too")
+  }
+
+  @Test("makes the same reloads at the same positions: carried state, fresh state, rollback")
+  func isIdenticalWithReloads() throws {
+    let fixture = try ReplayFixture()
+    let events = fixture.events(16_000)
+    try fixture.writeMarket(events)
+    let file = try #require(ReplayFixture.plugin)
+    try fixture.run(events, taken: [0..<16_000]) { loop, loader, sequence in
+      let change: PluginChange
+      switch sequence % 4_000 {
+      case 1_000:
+        let candidate = try loader.make(
+          path: file, cacheDirectory: fixture.directory.plugins.path, keepsCopy: true, id: nil,
+          parameters: ["source": "trades", "fast": "5", "slow": "20"], seed: 1)
+        let image = try #require(PluginImageID(candidate.descriptor.sha256))
+        #expect(image.text == candidate.descriptor.sha256)
+        loop.stage(candidate, at: 0)
+        change = .shadowBegan(image, isFresh: sequence > 8_000)
+      case 1_001...1_040:
+        guard let instrument = loop.instrumentToShow(0) else { return }
+        change = .historyShown(instrument)
+      case 2_000: change = .promoted
+      case 3_000: change = sequence > 4_000 ? .rolledBack : .shadowEnded
+      default: return
+      }
+      loop.take(.plugin(seat: 0, change, time: loop.now))
+      let failure = loop.pluginFailure
+      #expect(failure == nil)
+    }
+    let journal = try fixture.journal()
+    #expect(journal.count { $0.kind == .plugin } >= 12)
+    #expect(journal.count { $0.kind == .tradeClosed } > 3, "the run must trade")
+    let report = try Replay.run(path: fixture.directory.base.path)
+    #expect(report.outcome == .identical, "\(report.text)")
+    #expect(report.entriesCompared == journal.count)
   }
 
   @Test(
