@@ -14,6 +14,8 @@ struct BrainPlan: ~Copyable {
   let run: UInt32
   private var plugins: PluginSet
   private let parameters: [[String: String]]
+  /// What the run before worked with.
+  private let atWork: PluginsAtWork
 
   init(
     assignment: ChildAssignment, settings: Settings, table: InstrumentTable, run: UInt32, logger: Logger
@@ -26,13 +28,17 @@ struct BrainPlan: ~Copyable {
       logger.log(level: level.loggerLevel, "\(text)", metadata: ["source": "plugin"])
     }
     var parameters: [[String: String]] = []
+    atWork = PluginsAtWork(in: assignment.directory.plugins)
     for choice in settings.plugins.load {
-      let path = settings.pluginPath(choice.path)
       let values = Dictionary(choice.parameters.map { ($0.name, $0.value) }) { _, last in last }
+      let file = PluginFileChoice(
+        path: settings.pluginPath(choice.path), id: choice.id, parameters: values,
+        symbols: table.instruments.map(\.symbol), folder: assignment.directory.plugins,
+        known: atWork.plugin(path: settings.pluginPath(choice.path), id: choice.id), logger: logger)
       try plugins.load(
-        path: path, cacheDirectory: assignment.directory.plugins.path, keepsCopy: true, id: choice.id,
-        parameters: values,
-        instruments: table.instruments.map(\.symbol), seed: Self.pluginSeed)
+        path: try file.chosen(), cacheDirectory: assignment.directory.plugins.path, keepsCopy: true,
+        id: choice.id, parameters: values, instruments: table.instruments.map(\.symbol),
+        seed: Self.pluginSeed)
       parameters.append(values)
     }
     plugins.setShadowBudget(nanoseconds: Int64(settings.reload.budgetMicroseconds) * 1000)
@@ -43,9 +49,11 @@ struct BrainPlan: ~Copyable {
   /// The plugins as the run starts with them.
   var seats: [PluginSeat] {
     zip(settings.plugins.load, zip(plugins.descriptors, parameters)).map { choice, loaded in
-      PluginSeat(
-        path: settings.pluginPath(choice.path), id: choice.id, parameters: loaded.1, descriptor: loaded.0,
-        sinceNanoseconds: Clock.wallNanoseconds())
+      let path = settings.pluginPath(choice.path)
+      return PluginSeat(
+        path: path, id: choice.id, parameters: loaded.1, descriptor: loaded.0,
+        sinceNanoseconds: Clock.wallNanoseconds(),
+        refusedHashes: atWork.plugin(path: path, id: loaded.0.id)?.refused ?? [:])
     }
   }
 

@@ -85,7 +85,7 @@ extension PluginKeeper {
     let outcome = try check.run(host: surroundings.host, folder: surroundings.cacheDirectory)
     if let refusal = outcome.refusal {
       if outcome.isDangerous { seats[index].refusedHashes[sha256] = refusal }
-      throw .createFailed(plugin: seat.descriptor.id, code: 0, message: refusal)
+      throw .unfit(plugin: seat.descriptor.id, reason: refusal)
     }
     guard outcome.sha256 == sha256 else {
       throw .unreadable(file: seat.path, reason: "changed while it was being checked")
@@ -148,7 +148,7 @@ extension PluginKeeper {
     if let reason = objection(to: shadow) {
       _ = change(index, .shadowEnded)
       seats[index].refusedHashes[candidate.descriptor.sha256] = reason
-      throw .createFailed(plugin: id, code: 0, message: reason)
+      throw .unfit(plugin: id, reason: reason)
     }
     report.add(
       id, "shadow",

@@ -47,6 +47,7 @@ final class PluginKeeper: @unchecked Sendable {  // all but `isStopping` belongs
   }
 
   func start() {
+    writeAtWork()
     Thread.detachNewThread { [self] in
       while !isStopping.load(ordering: .acquiring) {
         // Requests that came while the Brain was starting are in the folder already.
@@ -86,6 +87,15 @@ final class PluginKeeper: @unchecked Sendable {  // all but `isStopping` belongs
       }
     }
     report.finish()
+    writeAtWork()
+  }
+
+  /// What a Brain that starts again should load.
+  private func writeAtWork() {
+    do { try PluginsAtWork(seats).write(in: URL(filePath: surroundings.cacheDirectory)) } catch {
+      surroundings.logger.warning(
+        "the plugins at work cannot be written down", metadata: ["error": "\(error)"])
+    }
   }
 
   /// Ends what left the set.
@@ -167,11 +177,13 @@ final class PluginKeeper: @unchecked Sendable {  // all but `isStopping` belongs
     if seat.probation != nil {
       var report = PluginReport(request: nil, files: surroundings.files, logger: surroundings.logger)
       rollBack(index, reason: reason, &report)
+      writeAtWork()
       return
     }
     guard change(index, .suspended(true)) != nil else { return }
     seats[index].suspension = reason
     seats[index].refusedHashes[seat.descriptor.sha256] = reason
+    writeAtWork()
     surroundings.logger.error(
       "plugin taken out of service", metadata: ["plugin": "\(seat.descriptor.id)", "reason": "\(reason)"])
   }

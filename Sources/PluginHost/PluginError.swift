@@ -25,6 +25,8 @@ public enum PluginError: Error, Hashable, Sendable {
   case limit(what: String, found: Int, max: Int)
   /// What the running instance knows cannot be carried over to a new one.
   case stateRefused(plugin: String, reason: String)
+  /// A new version is not fit to replace the running one.
+  case unfit(plugin: String, reason: String)
   /// A child process that looks at a plugin could not be used.
   case scannerFailed(path: String, reason: String)
 }
@@ -68,6 +70,7 @@ extension PluginError: CustomStringConvertible {
       "plugins: \(found) \(what), the limit is \(max)"
     case .stateRefused(let plugin, let reason):
       "plugin \(plugin): \(reason). To start empty: aegis plugins reload \(plugin) --fresh-state"
+    case .unfit(_, let reason): reason
     case .scannerFailed(let path, let reason):
       "plugin scanner \(path): \(reason)"
     }

@@ -21,7 +21,8 @@ struct PluginMailboxTests {
           var answer = PluginMailbox.Answer()
           switch question {
           case .look(let seat): answer.position = UInt64(seat)
-          case .saveState(let seat): answer.state = Array(repeating: UInt8(truncatingIfNeeded: seat), count: 64)
+          case .saveState(let seat):
+            answer.state = Array(repeating: UInt8(truncatingIfNeeded: seat), count: 64)
           case .change(let seat, _, _): answer.ringSequence = UInt64(seat)
           }
           answered.add(1, ordering: .relaxed)

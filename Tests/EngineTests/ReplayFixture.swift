@@ -77,7 +77,9 @@ final class ReplayFixture {
   ///   - reloads: called before each market event with its sequence, to change plugins.
   func run(
     _ events: [MarketEvent], taken: [Range<Int>], ends: Bool = true,
-    reloads: (inout BrainLoop<SimulatedExchange, TapeJournal>, PluginLoader, Int) throws -> Void = { _, _, _ in }
+    reloads: (inout BrainLoop<SimulatedExchange, TapeJournal>, PluginLoader, Int) throws -> Void = {
+      _, _, _ in
+    }
   ) throws {
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     var settings = Settings()

@@ -81,7 +81,8 @@ struct PluginReloadTests {
     _ = signals(of: &reloaded, Array(events[..<2_000]))
     // Another version: other parameters, so other signals.
     reloaded.stage(
-      try make(loader, path, fixture, parameters: ["fast": "5", "slow": "20", "warmup": "20", "expected": "0.031"]),
+      try make(
+        loader, path, fixture, parameters: ["fast": "5", "slow": "20", "warmup": "20", "expected": "0.031"]),
       at: 0)
     _ = try reloaded.beginShadow(0, isFresh: false)
     _ = signals(of: &reloaded, Array(events[2_000..<3_000]), firstSequence: 2_001)
@@ -101,12 +102,15 @@ struct PluginReloadTests {
     for plugin in removed { loader.end(plugin) }
   }
 
-  @Test("a version that cannot read the state is refused, and the old one goes on; asked to, it starts fresh on history")
+  @Test(
+    "a version that cannot read the state is refused, and the old one goes on; asked to, it starts fresh on history"
+  )
   func state() throws {
     let fixture = try Fixture()
     let events = walk(3_000)
     let path = try fixture.trendFollowerC()
-    var text = try String(contentsOfFile: "\(Fixture.root)/Plugins/TrendFollowerC/trend_follower_c.c", encoding: .utf8)
+    var text = try String(
+      contentsOfFile: "\(Fixture.root)/Plugins/TrendFollowerC/trend_follower_c.c", encoding: .utf8)
     text = text.replacing(".state_version = STATE_VERSION", with: ".state_version = 9")
       .replacing(".state_oldest = STATE_VERSION", with: ".state_oldest = 9")
     let newer = try fixture.compile("newer", text, ["-O2"])
@@ -191,18 +195,22 @@ struct PluginReloadTests {
     return (Int(words[1]) ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE)))
   }
 
-  @Test("a rehearsal in a child takes the real configuration and state, and survives what the engine would not")
+  @Test(
+    "a rehearsal in a child takes the real configuration and state, and survives what the engine would not")
   func rehearsal() throws {
     let fixture = try Fixture()
     let host = "\(Fixture.products)/aegis-plugin-host"
-    try #require(FileManager.default.isExecutableFile(atPath: host), "swift build --product aegis-plugin-host")
+    try #require(
+      FileManager.default.isExecutableFile(atPath: host), "swift build --product aegis-plugin-host")
     let path = try fixture.trendFollowerC()
     var running = try set(path, fixture)
     _ = signals(of: &running, walk(500))
     let saved = try running.savedState(0)
     let state = try #require(saved)
     let descriptor = running.descriptors[0]
-    func outcome(_ file: String, id: String, state: [UInt8]?, version: UInt32 = 1, parameters: [String: String] = [:])
+    func outcome(
+      _ file: String, id: String, state: [UInt8]?, version: UInt32 = 1, parameters: [String: String] = [:]
+    )
       throws -> PluginReloadCheck.Outcome
     {
       try PluginReloadCheck(
@@ -218,7 +226,8 @@ struct PluginReloadTests {
     let wrong = try outcome(path, id: "trend-follower-c", state: nil, parameters: ["fast": "many"])
     #expect(wrong.refusal?.contains("fast") == true)
     let crashing = try outcome(
-      try fixture.plugin("crasher", process: "volatile int *p = 0; *p = 1; return 0;"), id: "crasher", state: nil)
+      try fixture.plugin("crasher", process: "volatile int *p = 0; *p = 1; return 0;"), id: "crasher",
+      state: nil)
     #expect(crashing.isDangerous && crashing.refusal?.contains("signal 11") == true)
     let leaving = try outcome(try fixture.plugin("leaver", process: "exit(0);"), id: "leaver", state: nil)
     #expect(leaving.isDangerous && leaving.refusal?.contains("status 0") == true)
