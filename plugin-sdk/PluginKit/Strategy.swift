@@ -1,4 +1,4 @@
-public import PluginABI
+import PluginABI
 
 /// A trading strategy as its author writes it. A class, because an instance keeps state between events.
 ///
@@ -9,13 +9,7 @@ public import PluginABI
 /// ```
 /// Rules: no mutable globals (two instances run at the same time); time only from events and `Events.now`; chance only
 /// from `Config.seed`; no type looked up by name. A trap ends the process that hosts the plugin.
-public protocol Strategy: AnyObject {
-  /// Stable name: 1–64 lower-case letters, digits, `-`, `_` and `.`.
-  static var id: StaticString { get }
-  /// Such as `1.4.0`.
-  static var version: StaticString { get }
-  /// For people; empty by default.
-  static var about: About { get }
+public protocol Strategy: AnyObject, Plugin {
   /// Promises the validator tests; `.deterministic` by default.
   static var capabilities: Capabilities { get }
   static var parameters: [Parameter] { get }
@@ -47,7 +41,7 @@ public protocol Strategy: AnyObject {
 }
 
 extension Strategy {
-  public static var about: About { About() }
+  public static var functions: [TypedFunction] { [] }
   public static var capabilities: Capabilities { .deterministic }
   public static var parameters: [Parameter] { [] }
   public static var features: [Feature] { [] }
@@ -58,38 +52,6 @@ extension Strategy {
   public func save(_ state: inout StateWriter) {}
   public func load(_ state: inout StateReader, version: UInt32) throws {
     throw PluginFailure("this plugin keeps no state", code: AEGIS_E_UNSUPPORTED)
-  }
-}
-
-/// What people read about a plugin.
-public struct About: Sendable {
-  public var name: StaticString
-  public var vendor: StaticString
-  public var summary: StaticString
-  /// SPDX identifier.
-  public var license: StaticString
-  public var url: StaticString
-
-  public init(
-    name: StaticString = "", vendor: StaticString = "", summary: StaticString = "",
-    license: StaticString = "",
-    url: StaticString = ""
-  ) {
-    self.name = name
-    self.vendor = vendor
-    self.summary = summary
-    self.license = license
-    self.url = url
-  }
-}
-
-/// Why something cannot be done, for the operator: one line, no more than 247 bytes cross the boundary.
-public struct PluginFailure: Error {
-  public var message: String
-  public var code: aegis_status
-  public init(_ message: String, code: aegis_status = AEGIS_E_INVALID) {
-    self.message = message
-    self.code = code
   }
 }
 
@@ -109,57 +71,4 @@ public struct Capabilities: OptionSet, Sendable {
   public static let network = Capabilities(rawValue: AEGIS_CAP_NETWORK)
   public static let files = Capabilities(rawValue: AEGIS_CAP_FILES)
   public static let gpu = Capabilities(rawValue: AEGIS_CAP_GPU)
-}
-
-/// A candle length. Raw values are `AEGIS_TIMEFRAME_*`.
-public enum Timeframe: UInt32, Sendable, CaseIterable {
-  case minute1 = 0, minute5, minute15, hour1, day1
-}
-
-/// One wish for events.
-public struct Subscription: Sendable {
-  var raw = aegis_subscription()
-
-  private init(kind: UInt16, timeframe: UInt32 = 0, warmupBarCount: Int = 0, intervalMilliseconds: Int = 0) {
-    raw.size = UInt32(MemoryLayout<aegis_subscription>.size)
-    raw.kind = UInt32(kind)
-    raw.timeframe = timeframe
-    raw.warmup_bars = UInt32(clamping: warmupBarCount)
-    raw.interval_ms = UInt32(clamping: intervalMilliseconds)
-  }
-
-  /// Closed candles, and this many of them as warm-up before the first live event.
-  public static func bars(_ timeframe: Timeframe, warmupBarCount: Int = 0) -> Subscription {
-    Subscription(kind: AEGIS_EV_BAR, timeframe: timeframe.rawValue, warmupBarCount: warmupBarCount)
-  }
-  /// Best bid and ask, at most one per instrument in `conflationMilliseconds`; 0 = every one.
-  public static func quotes(conflationMilliseconds: Int = 0) -> Subscription {
-    Subscription(kind: AEGIS_EV_QUOTE, intervalMilliseconds: conflationMilliseconds)
-  }
-  public static var trades: Subscription { Subscription(kind: AEGIS_EV_TRADE) }
-  public static var marks: Subscription { Subscription(kind: AEGIS_EV_MARK) }
-  public static var gaps: Subscription { Subscription(kind: AEGIS_EV_GAP) }
-}
-
-/// One column of the feature schema.
-public struct Feature: Sendable {
-  /// What NaN means: `AEGIS_MISSING_*`.
-  public enum Missing: UInt32, Sendable { case never = 0, zero = 1, native = 2, drop = 3 }
-
-  var name: StaticString
-  var unit: StaticString
-  var help: StaticString
-  var missing: Missing
-  var range: ClosedRange<Double>?
-
-  public init(
-    _ name: StaticString, unit: StaticString = "", in range: ClosedRange<Double>? = nil,
-    missing: Missing = .never, help: StaticString = ""
-  ) {
-    self.name = name
-    self.unit = unit
-    self.help = help
-    self.missing = missing
-    self.range = range
-  }
 }
