@@ -34,6 +34,7 @@ let package = Package(
     .executable(name: "aegis", targets: ["aegis"]),
     .executable(name: "aegis-plugin-host", targets: ["aegis-plugin-host"]),
     .library(name: "trend_follower", type: .dynamic, targets: ["TrendFollower"]),
+    .library(name: "indicators", type: .dynamic, targets: ["Indicators"]),
     // For the nested Benchmarks package.
     .library(name: "Market", targets: ["Market"]),
     .library(name: "SharedMemory", targets: ["SharedMemory", "CPlatform"]),
@@ -77,7 +78,7 @@ let package = Package(
     .target(name: "Simulator", dependencies: ["Market"], swiftSettings: settings),
     .target(name: "BinanceWire", dependencies: ["Market", crypto], swiftSettings: settings),
     .target(
-      name: "PluginHost", dependencies: ["Market", "CPlatform", pluginABI],
+      name: "PluginHost", dependencies: ["Market", "CFFI", "CPlatform", pluginABI],
       swiftSettings: settings),
     .target(
       name: "Binance",
@@ -124,6 +125,9 @@ let package = Package(
 
     .target(
       name: "TrendFollower", dependencies: [pluginABI, pluginKit], path: "Plugins/TrendFollower",
+      swiftSettings: settings, linkerSettings: pluginLinkerSettings),
+    .target(
+      name: "Indicators", dependencies: [pluginABI, pluginKit], path: "Plugins/Indicators",
       swiftSettings: settings, linkerSettings: pluginLinkerSettings),
 
     .testTarget(

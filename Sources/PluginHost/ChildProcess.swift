@@ -14,14 +14,17 @@ enum ChildProcess {
   struct Result {
     var ending: Ending
     /// Standard output; anything beyond the limit is dropped.
-    var output: String
+    var bytes: [UInt8]
+    var output: String { String(decoding: bytes, as: UTF8.self) }
   }
 
   /// Blocks until the child ended and is reaped.   [control]
   ///
+  /// - Parameter input: a descriptor it reads as standard input; nil gives it an empty one.
   /// - Throws: `.scannerFailed` when it cannot be started.
   static func run(
-    _ path: String, arguments: [String], timeoutMilliseconds: Int, outputByteCountMax: Int
+    _ path: String, arguments: [String], input: Int32? = nil, timeoutMilliseconds: Int,
+    outputByteCountMax: Int
   ) throws(PluginError) -> Result {
     var ends: (read: Int32, write: Int32) = (-1, -1)
     let piped = withUnsafeMutableBytes(of: &ends) { pipe($0.assumingMemoryBound(to: Int32.self).baseAddress) }
@@ -30,14 +33,14 @@ enum ChildProcess {
     // A child that another thread starts right here may inherit the ends; the time limit bounds that, too.
     _ = fcntl(ends.read, F_SETFD, FD_CLOEXEC)
     _ = fcntl(ends.write, F_SETFD, FD_CLOEXEC)
-    let (status, child) = spawn(path, arguments, output: ends.write)
+    let (status, child) = spawn(path, arguments, input: input, output: ends.write)
     close(ends.write)
     guard status == 0 else { throw .scannerFailed(path: path, reason: errorText(status)) }
 
     let deadline = monotonicMilliseconds() + timeoutMilliseconds
     var bytes: [UInt8] = []
     var isTimedOut = false
-    var buffer = [UInt8](repeating: 0, count: 4096)
+    var buffer = [UInt8](repeating: 0, count: 65536)
     reading: while true {
       let left = deadline - monotonicMilliseconds()
       if left <= 0 {
@@ -55,8 +58,7 @@ enum ChildProcess {
     }
     if isTimedOut { kill(child, SIGKILL) }
     return Result(
-      ending: reap(child, deadline: deadline, isTimedOut: &isTimedOut),
-      output: String(decoding: bytes, as: UTF8.self))
+      ending: reap(child, deadline: deadline, isTimedOut: &isTimedOut), bytes: bytes)
   }
 
   /// Waits for the end; a child that closed its output but goes on is killed at the deadline.
@@ -80,11 +82,17 @@ enum ChildProcess {
     return signal == 0 ? .exited((status >> 8) & 0xFF) : .killed(signal)
   }
 
-  private static func spawn(_ path: String, _ arguments: [String], output: Int32) -> (Int32, pid_t) {
+  private static func spawn(_ path: String, _ arguments: [String], input: Int32?, output: Int32) -> (
+    Int32, pid_t
+  ) {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+    if let input {
+      posix_spawn_file_actions_adddup2(&actions, input, 0)
+    } else {
+      posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+    }
     posix_spawn_file_actions_adddup2(&actions, output, 1)
     posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
     var attributes = posix_spawnattr_t()

@@ -69,7 +69,7 @@ struct PluginImage {
     return entry
   }
 
-  private static func linkerError(_ path: String, _ copy: String) -> PluginError {
+  static func linkerError(_ path: String, _ copy: String) -> PluginError {
     var message = dlerror().map { String(cString: $0) } ?? "no reason given"
     if message.hasPrefix("\(copy): ") { message.removeFirst(copy.utf8.count + 2) }
     return message.contains("cannot open shared object file")
@@ -79,7 +79,7 @@ struct PluginImage {
   // MARK: The private copy
 
   /// Writes the content to `<sha256>-<generation>.so`, a name never used before.
-  private static func copy(
+  static func copy(
     _ source: borrowing PluginFile, sha256: String, into directory: String
   ) throws(PluginError) -> String {
     try prepare(directory)

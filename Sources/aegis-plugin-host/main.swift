@@ -6,6 +6,8 @@ import PluginHost
 //   aegis-plugin-host scan FILE               one line of JSON per plugin
 //   aegis-plugin-host validate FILE [SEED]    one line of JSON per check
 //   aegis-plugin-host rehearse FILE …         a reload, tried out; for the engine
+//   aegis-plugin-host functions FILE [SYM…]   one line of JSON per typed function
+//   aegis-plugin-host call FILE < REQUEST     one typed function called once
 //
 // Exit status: 0 fine, 1 the plugin failed, 2 wrong usage.
 
@@ -31,7 +33,7 @@ func write(_ line: String, to descriptor: Int32) {
 }
 
 func usage(_ problem: String) -> Never {
-  write("aegis-plugin-host: \(problem); usage: aegis-plugin-host scan FILE | validate FILE [SEED]", to: 2)
+  write("aegis-plugin-host: \(problem); usage: aegis-plugin-host scan FILE | validate FILE [SEED] | functions FILE | call FILE", to: 2)
   exit(2)
 }
 
@@ -60,6 +62,10 @@ case "rehearse":
   }
   write(line, to: answers)
   exit(0)
+case "functions": exit(functionsVerb(Array(words.dropFirst())))
+case "call":
+  guard words.count == 2 else { usage("call takes one file, and its request from standard input") }
+  exit(callVerb(file))
 default:
   usage("unknown command \"\(verb)\"")
 }
