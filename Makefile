@@ -16,7 +16,7 @@ build: deps
 	@mkdir -p build/plugins
 	@bin=$$(swift build -c $(CONFIGURATION) $(BUILD_FLAGS) --show-bin-path) && \
 	  install -m 0755 $$bin/aegis $$bin/aegis-plugin-host build/ && \
-	  install -m 0755 $$bin/libtrend_follower.so build/plugins/
+	  install -m 0755 $$bin/libtrend_follower.so $$bin/libindicators.so build/plugins/
 	$(MAKE) --no-print-directory plugins
 
 # Plugins that need no Swift: one exported symbol, never unmapped.

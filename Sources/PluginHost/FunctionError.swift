@@ -8,6 +8,8 @@ public enum FunctionError: Error, Sendable, Hashable {
   case declaration(library: String, name: String, reason: String)
   /// A value that does not fit; `argument` names it for a person.
   case argument(function: String, argument: String, reason: String, signature: String)
+  /// Another mistake of the person who asks, in a whole sentence.
+  case usage(String)
   case crashed(function: String, signal: Int32)
   case timedOut(function: String, milliseconds: Int)
   /// The child could not do its work, in its own words.
@@ -17,7 +19,7 @@ public enum FunctionError: Error, Sendable, Hashable {
   /// The caller's mistake rather than the function's failure.
   public var isUsage: Bool {
     switch self {
-    case .argument: true
+    case .argument, .usage: true
     case .plugin, .unknownFunction, .noFunctions, .declaration, .crashed, .timedOut, .child, .changed: false
     }
   }
@@ -26,7 +28,7 @@ public enum FunctionError: Error, Sendable, Hashable {
   public var isNotFound: Bool {
     switch self {
     case .unknownFunction, .noFunctions, .plugin(.unreadable), .plugin(.unknownPlugin): true
-    case .plugin, .argument, .declaration, .crashed, .timedOut, .child, .changed: false
+    case .plugin, .argument, .declaration, .usage, .crashed, .timedOut, .child, .changed: false
     }
   }
 }
@@ -47,7 +49,7 @@ extension FunctionError: CustomStringConvertible {
       "\(function): crashed in its own process (signal \(signal)\(Self.name(of: signal))); is its signature its real type?"
     case .timedOut(let function, let milliseconds):
       "\(function): took longer than \(milliseconds) ms; killed"
-    case .child(let text): text
+    case .child(let text), .usage(let text): text
     case .changed(let library, let expected, let found, let fix):
       "\(library): has the hash \(found.prefix(16))…, expected \(expected.prefix(16))…; \(fix)"
     }

@@ -166,6 +166,12 @@ public struct FunctionBinding: Sendable, Hashable {
     self.sha256 = sha256
     self.functions = functions
   }
+
+  /// Whether an expression and the command line can say it.
+  public static func isName(_ name: String) -> Bool { PluginTables.isFunctionName(name) }
+
+  /// - Throws: when someone else could change the file or its folder under us.
+  public static func checkOwnership(of path: String) throws(PluginError) { _ = try PluginFile(path: path) }
 }
 
 /// A mapped library without our entry.

@@ -63,7 +63,10 @@ extension FunctionSignature {
   public static func declaration(_ text: String) throws(Problem) -> (name: String, signature: Self) {
     var parser = SignatureParser(text)
     let name = try parser.declaredName()
-    return (name, try parser.signature())
+    var signature = try parser.signature()
+    // What was declared, without the name, is a signature of its own.
+    signature.text = String(text[text.index(after: text.firstIndex(of: ":") ?? text.startIndex)...].drop { $0 == " " })
+    return (name, signature)
   }
 }
 
