@@ -41,7 +41,10 @@ public struct Backtest: Sendable {
     let balance = settings.openingBalance
     var exchange = settings.paperExchange
     exchange.matching.fillModel = market.timeframe == nil ? .touch : .barClose
-    let wanted = wantedTimeframes(plugins, market)
+    let entryFilter = try EntryFilter.load(
+      settings, cacheDirectory: loader.cacheDirectory, instrumentCount: table.count,
+      candles: market.timeframe)
+    let wanted = wantedTimeframes(plugins, market, entryFilter?.timeframe)
     var loop = BrainLoop(
       venue: SimulatedExchange(instruments: table, settings: exchange),
       journal: try BacktestJournal(path: journalFile, opening: balance),
@@ -49,7 +52,7 @@ public struct Backtest: Sendable {
       candles: CandleBook(rules: rules, windowBars: wanted.windowBars, startsComplete: !market.hasHistory),
       ledger: VirtualLedger(rules: rules, settings: LedgerSettings(settings.desk)), plugins: plugins,
       rules: rules,
-      reportsAreInputs: false, journalsCandles: journalFile != nil, isWarm: !market.hasHistory)
+      reportsAreInputs: false, journalsCandles: journalFile != nil, isWarm: !market.hasHistory, entryFilter: entryFilter)
     loop.take(.runStarted(RunOpening(run: 1, wallet: balance), time: .never))
     loop.take(.runReady(time: .never))
 
@@ -102,9 +105,9 @@ public struct Backtest: Sendable {
       ledgerBalance: "\(ledgerBalance)", ledgerLots: tally.lotsClosed, runSeconds: seconds)
   }
 
-  /// What the plugin reads, and the base timeframe always.
+  /// What the plugin and the entry filter read, and the base timeframe always.
   private func wantedTimeframes(
-    _ plugins: borrowing PluginSet, _ market: BacktestMarket
+    _ plugins: borrowing PluginSet, _ market: BacktestMarket, _ filtered: Timeframe?
   ) -> (windowBars: [Timeframe: Int], warmUpBars: [Timeframe: Int]) {
     var windowBars: [Timeframe: Int] = [:]
     var warmUpBars: [Timeframe: Int] = [:]
@@ -115,6 +118,10 @@ public struct Backtest: Sendable {
     }
     let base = market.timeframe ?? .minute1
     if windowBars[base] == nil { windowBars[base] = BrainPlan.windowBarsMin }
+    if let filtered {
+      warmUpBars[filtered] = max(warmUpBars[filtered] ?? 0, settings.warmup.candles)
+      windowBars[filtered] = max(windowBars[filtered] ?? 0, EntryFilter.windowBars)
+    }
     return (windowBars, warmUpBars)
   }
 

@@ -9,7 +9,8 @@ final class BacktestPlugins: Sendable {
   private let path: String
   private let id: String?
   private let symbols: [String]
-  private let cacheDirectory: String
+  /// Private; lives as long as this object.
+  let cacheDirectory: String
   /// One load at a time; the calls that follow need no lock.
   private let turn = Mutex(())
 

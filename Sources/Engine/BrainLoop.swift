@@ -25,6 +25,7 @@ public struct BrainLoop<Venue: Exchange & ~Copyable, Journal: JournalSink & ~Cop
   private let rules: [InstrumentRules]
   private let reportsAreInputs: Bool
   private let journalsCandles: Bool
+  private let entryFilter: EntryFilter?
   private var blend: SignalBlend
   private var out: DeskOutput
   private var closed: ClosedCandles
@@ -62,10 +63,12 @@ public struct BrainLoop<Venue: Exchange & ~Copyable, Journal: JournalSink & ~Cop
   ///   - reportsAreInputs: true when the venue is on the wire and the driver feeds its reports with `take(_:)`; false
   ///     when the venue answers from its inputs alone and is settled here.
   ///   - journalsCandles: closed candles become journal entries, for the store.
+  ///   - entryFilter: what candles must fulfil before anything is opened; nil asks for nothing.
   public init(
     venue: consuming Venue, journal: consuming Journal, desk: consuming Desk, candles: consuming CandleBook,
     ledger: consuming VirtualLedger, plugins: consuming PluginSet, rules: [InstrumentRules],
-    reportsAreInputs: Bool, journalsCandles: Bool, ringSequence: UInt64 = 0, isWarm: Bool = false
+    reportsAreInputs: Bool, journalsCandles: Bool, ringSequence: UInt64 = 0, isWarm: Bool = false,
+    entryFilter: EntryFilter? = nil
   ) {
     self.venue = venue
     self.journal = journal
@@ -79,6 +82,7 @@ public struct BrainLoop<Venue: Exchange & ~Copyable, Journal: JournalSink & ~Cop
     self.rules = rules
     self.reportsAreInputs = reportsAreInputs
     self.journalsCandles = journalsCandles
+    self.entryFilter = entryFilter
     self.ringSequence = ringSequence
     blend = SignalBlend(instrumentCount: rules.count)
     out = DeskOutput()
@@ -131,6 +135,7 @@ public struct BrainLoop<Venue: Exchange & ~Copyable, Journal: JournalSink & ~Cop
     case .history:
       if let (timeframe, candle) = input.candle {
         candles.absorbHistory(input.instrument, timeframe, candle)
+        entryFilter?.forget(input.instrument)
       }
     case .runStarted:
       desk.restore(from: input)
@@ -278,12 +283,24 @@ public struct BrainLoop<Venue: Exchange & ~Copyable, Journal: JournalSink & ~Cop
     counts.signals &+= 1
     record(.signal(signal, time: now))
     if signal.flags.contains(.observation) || suspended.contains(signal.plugin) { return }
-    guard let idea = blend.absorb(signal, now: now) else { return }
-    let verdict = desk.consider(
-      idea, now: now, context: context(of: signal.instrument, isFromBar: isFromBar), out: &out)
+    var context = context(of: signal.instrument, isFromBar: isFromBar)
+    filter(signal, &context)
+    // A signal that is filtered out is no part of later ideas; all it may do is close.
+    guard let idea = context.isFilteredOut ? signal : blend.absorb(signal, now: now) else { return }
+    let verdict = desk.consider(idea, now: now, context: context, out: &out)
     ledger.open(signal, verdict: verdict, now: now, out: &out)
     flush()
     settle()
+  }
+
+  /// Asks the condition for entries about the candles of a signal's instrument.
+  private func filter(_ signal: Signal, _ context: inout IdeaContext) {
+    guard let entryFilter, !signal.flags.contains(.flat) else { return }
+    let answer = entryFilter.answer(
+      signal.instrument, window: candles.window(signal.instrument, entryFilter.timeframe))
+    context.isFilteredOut = !answer.passes
+    context.filterMeasured = answer.measured
+    context.filterLimit = answer.limit
   }
 
   /// What only the loop knows: history is in, and the candle behind a signal misses no trade. Ticks rest on none.

@@ -16,10 +16,14 @@ struct BrainPlan: ~Copyable {
   private let parameters: [[String: String]]
   /// What the run before worked with.
   private let atWork: PluginsAtWork
+  private let entryFilter: EntryFilter?
 
+  /// - Parameter functions: of a recorded run, whose kept copies are used; nil looks the entry filter's libraries up.
+  /// - Throws: `PluginError`, `EntryFilterError`.
   init(
-    assignment: ChildAssignment, settings: Settings, table: InstrumentTable, run: UInt32, logger: Logger
-  ) throws(PluginError) {
+    assignment: ChildAssignment, settings: Settings, table: InstrumentTable, run: UInt32, logger: Logger,
+    functions: [RunRecord.FunctionFile]? = nil, functionFolder: String = ""
+  ) throws {
     self.assignment = assignment
     self.settings = settings
     self.table = table
@@ -42,6 +46,9 @@ struct BrainPlan: ~Copyable {
       parameters.append(values)
     }
     plugins.setShadowBudget(nanoseconds: Int64(settings.reload.budgetMicroseconds) * 1000)
+    entryFilter = try EntryFilter.load(
+      settings, cacheDirectory: assignment.directory.plugins.path, keepsCopy: true,
+      instrumentCount: table.count, kept: functions.map { (files: $0, folder: functionFolder) })
     self.plugins = plugins
     self.parameters = parameters
   }
@@ -80,6 +87,9 @@ struct BrainPlan: ~Copyable {
   var windowBars: [Timeframe: Int] {
     var bars: [Timeframe: Int] = [:]
     for timeframe in Timeframe.allCases { bars[timeframe] = warmUpBars[timeframe] ?? Self.windowBarsMin }
+    if let timeframe = entryFilter?.timeframe {
+      bars[timeframe] = max(bars[timeframe] ?? 0, EntryFilter.windowBars)
+    }
     return bars
   }
 
@@ -91,6 +101,9 @@ struct BrainPlan: ~Copyable {
     var bars: [Timeframe: Int] = [:]
     for timeframe in Timeframe.allCases where plugins.wantsBars(timeframe) {
       bars[timeframe] = max(plugins.warmupBarCount(timeframe), settings.warmup.candles)
+    }
+    if let timeframe = entryFilter?.timeframe, bars[timeframe] == nil {
+      bars[timeframe] = settings.warmup.candles
     }
     return bars
   }
@@ -109,7 +122,8 @@ struct BrainPlan: ~Copyable {
       instrumentTable: URL(filePath: assignment.instrumentTableFile).lastPathComponent,
       marketSession: marketSession,
       warmUpBars: Dictionary(uniqueKeysWithValues: warmUpBars.map { ($0.key.name, $0.value) }),
-      startedMilliseconds: Clock.wallNanoseconds() / 1_000_000, engineVersion: EngineVersion.text)
+      startedMilliseconds: Clock.wallNanoseconds() / 1_000_000, engineVersion: EngineVersion.text,
+      functions: entryFilter?.files)
   }
 
   consuming func makeLoop<Venue: Exchange & ~Copyable, Journal: JournalSink & ~Copyable>(
@@ -123,6 +137,7 @@ struct BrainPlan: ~Copyable {
       candles: CandleBook(rules: rules, windowBars: bars),
       ledger: VirtualLedger(rules: rules, settings: LedgerSettings(settings.desk)), plugins: plugins,
       rules: rules,
-      reportsAreInputs: reportsAreInputs, journalsCandles: true, ringSequence: ringSequence)
+      reportsAreInputs: reportsAreInputs, journalsCandles: true, ringSequence: ringSequence,
+      entryFilter: entryFilter)
   }
 }

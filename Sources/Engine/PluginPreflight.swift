@@ -28,11 +28,12 @@ public enum PluginPreflight {
         parameters: Dictionary(choice.parameters.map { ($0.name, $0.value) }) { _, last in last },
         instruments: ["BTCUSDT"], seed: 1)
     }
+    _ = try EntryFilter.load(settings, cacheDirectory: folder.path, instrumentCount: 1)
   }
 
   /// - Throws: the child's own line about the plugin, or that it crashed the child.
   static func run(_ settings: Settings, executable: String) async throws {
-    guard !settings.plugins.load.isEmpty else { return }
+    guard !settings.plugins.load.isEmpty || settings.plugins.entryFilter != nil else { return }
     let folder = FileManager.default.temporaryDirectory.appending(
       path: "aegis-preflight-\(UUID().uuidString)")
     try FileManager.default.createDirectory(

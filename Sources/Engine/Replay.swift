@@ -172,7 +172,8 @@ struct ReplaySource {
       address: .binance, instrumentTableFile: record.instrumentTable, speed: 1)
     try scratch.make(assignment.directory.plugins)
     let plan = try BrainPlan(
-      assignment: assignment, settings: settings, table: table, run: run, logger: logger)
+      assignment: assignment, settings: settings, table: table, run: run, logger: logger,
+      functions: record.functions ?? [], functionFolder: directory.plugins.path)
     for (found, wanted) in zip(plan.record().plugins, record.plugins) where found.sha256 != wanted.sha256 {
       throw Replay.Failure.otherPlugin(
         id: wanted.id, expected: wanted.sha256, found: found.sha256,

@@ -8,6 +8,8 @@ public struct RunRecord: Sendable, Codable, Equatable {
   /// Effective settings, the text of a settings file; secrets are not among them.
   public var settings: String
   public var plugins: [Plugin]
+  /// Libraries whose functions the entry filter calls; nil without a filter and in records of older versions.
+  public var functions: [FunctionFile]?
   /// File name in the instruments folder.
   public var instrumentTable: String
   /// The session of the market tape this run read from, as its segments name it; 0 when there was no tape.
@@ -34,9 +36,25 @@ public struct RunRecord: Sendable, Codable, Equatable {
     }
   }
 
+  public struct FunctionFile: Sendable, Codable, Equatable {
+    /// The word the filter has for it.
+    public var library: String
+    public var sha256: String
+    /// The kept copy, as of a plugin.
+    public var file: String
+    /// Declarations of a library that is no plugin; nil for a plugin.
+    public var bound: [Bound]?
+
+    public struct Bound: Sendable, Codable, Equatable {
+      public var name: String
+      public var signature: String
+    }
+  }
+
   public init(
     run: UInt32, venue: String, mode: String, settings: String, plugins: [Plugin], instrumentTable: String,
-    marketSession: UInt64, warmUpBars: [String: Int], startedMilliseconds: Int64, engineVersion: String
+    marketSession: UInt64, warmUpBars: [String: Int], startedMilliseconds: Int64, engineVersion: String,
+    functions: [FunctionFile]? = nil
   ) {
     self.run = run
     self.venue = venue
@@ -48,6 +66,7 @@ public struct RunRecord: Sendable, Codable, Equatable {
     self.warmUpBars = warmUpBars
     self.startedMilliseconds = startedMilliseconds
     self.engineVersion = engineVersion
+    self.functions = functions
   }
 
   public func write(to url: URL) throws {

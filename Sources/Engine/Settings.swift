@@ -1,3 +1,4 @@
+public import Market
 public import Storage
 public import Trading
 
@@ -59,6 +60,12 @@ public struct Settings: Sendable, Equatable {
     /// Empty loads nothing: the engine then watches and never trades. The default is the bundled sample, so that a
     /// first start has something to show.
     public var load: [Choice] = [Choice(path: "trend_follower")]
+
+    /// A condition on closed candles without which nothing is opened, such as `rsi(close, 14) < 70`; nil asks for
+    /// nothing.
+    public var entryFilter: String?
+    /// The candles it is about.
+    public var entryFilterTimeframe = Timeframe.minute1
 
     public struct Choice: Sendable, Equatable {
       /// A path, or the name of a library in the plugin directory.

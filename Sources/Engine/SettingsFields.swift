@@ -1,3 +1,4 @@
+import Market
 import Storage
 
 extension Settings {
@@ -63,6 +64,19 @@ extension Settings {
         unit: "microseconds a call"),
       .integer(
         "reload.retiredImagesMax", \.reload.retiredImagesMax, 1...10_000, unit: "images"),
+      .optionalText(
+        "plugins.entryFilter", \.plugins.entryFilter,
+        unit: "condition such as rsi(close, 14) < 70 && adx(14) > 20", check: EntryExpression.problem),
+      SettingsField(
+        "plugins.entryFilterTimeframe", unit: "candles the entry filter is about",
+        kind: .word(Timeframe.allCases.map(\.name))
+      ) {
+        .text($0.plugins.entryFilterTimeframe.name)
+      } set: { settings, value in
+        if case .text(let text) = value, let timeframe = Timeframe(name: text) {
+          settings.plugins.entryFilterTimeframe = timeframe
+        }
+      },
     ]
   }
 

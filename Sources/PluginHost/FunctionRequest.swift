@@ -156,7 +156,7 @@ public struct FunctionRequest: Sendable, Hashable {
 
   // MARK: The bytes
 
-  private var encoded: [UInt8] {
+  var encoded: [UInt8] {
     var message = FunctionMessage()
     message.put(FunctionMessage.requestMagic)
     message.put(purpose.rawValue)

@@ -30,6 +30,7 @@
   case dailyLoss = 26
   case nothingToClose = 27
   case oppositeSide = 28
+  case entryFilter = 29
 
   /// One word for tables and filters.
   public var name: String {
@@ -63,6 +64,7 @@
     case .dailyLoss: "dailyLoss"
     case .nothingToClose: "nothingToClose"
     case .oppositeSide: "oppositeSide"
+    case .entryFilter: "entryFilter"
     }
   }
 
@@ -98,6 +100,7 @@
     case .dailyLoss: "today's loss reached its limit (fraction)"
     case .nothingToClose: "nothing this signal could close is open"
     case .oppositeSide: "an opposite position is open and signals do not close it"
+    case .entryFilter: "the condition of plugins.entryFilter is not fulfilled"
     }
   }
 
@@ -107,7 +110,8 @@
     case .none, .observation, .nothingToClose: 0
     case .halted, .reduceOnly, .draining, .notReady: 1
     case .notTrading: 3
-    case .invalidSignal, .expired, .staleData, .incompleteCandle, .belowConfidence, .costsExceedReturn: 4
+    case .invalidSignal, .expired, .staleData, .incompleteCandle, .belowConfidence, .costsExceedReturn, .entryFilter:
+      4
     case .instrumentBusy, .sameSide, .oppositeSide, .cooldown: 5
     case .noPrice, .belowMinimumQuantity, .belowMinimumNotional: 6
     case .quarantinedPrice: 7

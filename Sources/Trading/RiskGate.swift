@@ -12,16 +12,25 @@ public import Market
   public var pluginIsTrusted: Bool
   /// The plugin was switched off by itself or a person.
   public var pluginIsDisabled: Bool
+  /// The configured condition for entries is not fulfilled; what may close still closes.
+  public var isFilteredOut: Bool
+  /// The two numbers the condition compared.
+  public var filterMeasured: Double
+  public var filterLimit: Double
 
   @inlinable public init(
     isReady: Bool = true, candleIsComplete: Bool = true, dataAgeNanoseconds: Int64 = 0,
-    pluginIsTrusted: Bool = true, pluginIsDisabled: Bool = false
+    pluginIsTrusted: Bool = true, pluginIsDisabled: Bool = false, isFilteredOut: Bool = false,
+    filterMeasured: Double = 0, filterLimit: Double = 0
   ) {
     self.isReady = isReady
     self.candleIsComplete = candleIsComplete
     self.dataAgeNanoseconds = dataAgeNanoseconds
     self.pluginIsTrusted = pluginIsTrusted
     self.pluginIsDisabled = pluginIsDisabled
+    self.isFilteredOut = isFilteredOut
+    self.filterMeasured = filterMeasured
+    self.filterLimit = filterLimit
   }
 }
 
@@ -214,6 +223,10 @@ public enum RiskGate {
     if !state.context.isReady { return Finding(refusal: .notReady) }
     if !state.isTrading { return Finding(refusal: .notTrading) }
     if soundness.refusal != .none { return soundness }
+    if state.context.isFilteredOut {
+      return Finding(
+        refusal: .entryFilter, measured: state.context.filterMeasured, limit: state.context.filterLimit)
+    }
     if state.isBusy { return Finding(refusal: .instrumentBusy) }
     if state.positionSteps != 0, !opposes { return Finding(refusal: .sameSide) }
     if !opposes, state.now < state.cooldownUntil {
