@@ -368,6 +368,8 @@ private struct EntryExpressionParser {
       argument.value = .flag(name == "true")
     case .name(let name) where !isNegative && EntryFilterSeries.names.contains(name):
       argument.value = .series(name)
+    case .name(let name) where !isNegative:
+      throw problem("\"\(name)\" is no series; use \(EntryFilterSeries.names.joined(separator: ", "))")
     case .text, .name, .mark, .end:
       throw problem(
         "an argument is a number, true, false, a text or one of \(EntryFilterSeries.names.joined(separator: ", "))"

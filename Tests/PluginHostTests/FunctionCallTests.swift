@@ -85,7 +85,7 @@ struct FunctionCallTests {
     let candles = FunctionCausality.history(seed: 3, barCount: 5)
     let delta = try call("delta", [.candles(candles), .integer(2)])
     #expect(delta.result == .none && delta.columns.map(\.name) == ["Delta", "Time"])
-    #expect(delta.columns[0].values.prefix(2).allSatisfy(\.isNaN))
+    #expect(delta.columns[0].values.prefix(2).allSatisfy { $0.isNaN })
     #expect(delta.columns[0].values[4] == candles.close[4] - candles.close[2])
     #expect(delta.columns[1].values == candles.openTimes.map(Double.init))
     #expect(throws: FunctionError.unknownFunction(library: "functions", name: "x", known: library.functions.map(\.name))) {
