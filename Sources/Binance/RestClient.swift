@@ -16,14 +16,15 @@ public final class RestClient: Sendable {
 
   let inbox: RestInbox
   public let clock: VenueClock
+  /// What every call is taken from before it is sent.
+  public let budget: RestBudget
 
   /// - Parameters:
   ///   - signer: signs and names the key; without it calls that need one are denied.
-  ///   - limits: the venue's own, from exchangeInfo.
+  ///   - budget: shared with every other client that asks the same venue from this address.
   public init(
     _ configuration: RestConfiguration, signer: RequestSigner? = nil,
-    limits: [RateLimit] = RateLimit.published,
-    clock: VenueClock = VenueClock()
+    budget: RestBudget = RestBudget(), clock: VenueClock = VenueClock()
   ) throws(RestError) {
     guard let parts = EndpointParts(url: configuration.baseURL, plain: "http", secure: "https") else {
       throw .configuration("REST address '\(configuration.baseURL)' is not http(s)://host[:port]")
@@ -43,8 +44,9 @@ public final class RestClient: Sendable {
     let inbox = RestInbox(descriptor: descriptor, queuedMax: configuration.queuedMax)
     self.inbox = inbox
     self.clock = clock
+    self.budget = budget
     let loop = RestLoop(
-      configuration: configuration, parts: parts, signer: signer, limits: limits, clock: clock, inbox: inbox)
+      configuration: configuration, parts: parts, signer: signer, budget: budget, clock: clock, inbox: inbox)
     guard let loop else { throw .configuration("libcurl gave no handle") }
     startThread(name: "aegis-rest") { loop.run() }
   }

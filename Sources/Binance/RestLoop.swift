@@ -17,14 +17,14 @@ final class RestLoop: @unchecked Sendable {  // handed to its thread once, then 
   private let multiHandle: UnsafeMutableRawPointer
   private let plainHeaders: UnsafeMutablePointer<curl_slist>?
   private let keyHeaders: UnsafeMutablePointer<curl_slist>?
-  private var budget: RateBudget
+  private let budget: RestBudget
   private var lanes: [[RestJob]] = RequestLane.allCases.map { _ in [] }
   private var queuedCount = 0
   private var transfers: [UnsafeMutableRawPointer: RestTransfer] = [:]
   private var idleHandles: [UnsafeMutableRawPointer] = []
 
   init?(
-    configuration: RestConfiguration, parts: EndpointParts, signer: RequestSigner?, limits: [RateLimit],
+    configuration: RestConfiguration, parts: EndpointParts, signer: RequestSigner?, budget: RestBudget,
     clock: VenueClock, inbox: RestInbox
   ) {
     guard let multi = curl_multi_init() else { return nil }
@@ -36,7 +36,7 @@ final class RestLoop: @unchecked Sendable {  // handed to its thread once, then 
     self.signer = signer
     self.clock = clock
     self.inbox = inbox
-    budget = RateBudget(limits: limits)
+    self.budget = budget
     // An answer to "Expect: 100-continue" would only cost a round trip.
     plainHeaders = curl_slist_append(nil, "Expect:")
     keyHeaders =
@@ -229,10 +229,7 @@ final class RestLoop: @unchecked Sendable {  // handed to its thread once, then 
       var status = 0
       aegis_curl_get_long(handle, CURLINFO_RESPONSE_CODE, &status)
       let answer = transfer.answer(status: status)
-      budget.absorb(
-        status: status, usedWeight: answer.usedWeight, orderCount10s: answer.orderCount10s,
-        orderCount1m: answer.orderCount1m, retryAfterSeconds: answer.retryAfterSeconds,
-        now: Instant(nanoseconds: monotonicNanoseconds()))
+      budget.absorb(answer, now: Instant(nanoseconds: monotonicNanoseconds()))
       return .success(answer)
     case CURLE_COULDNT_RESOLVE_HOST where sentCount == 0, CURLE_COULDNT_CONNECT where sentCount == 0,
       CURLE_SSL_CONNECT_ERROR where sentCount == 0, CURLE_PEER_FAILED_VERIFICATION where sentCount == 0,

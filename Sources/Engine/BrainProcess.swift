@@ -53,7 +53,8 @@ public enum BrainProcess {
     let venue = try await LiveVenue.open(
       plan.assignment.address, table: plan.table, credentials: credentials,
       leverage: plan.settings.desk.leverage,
-      lastTradeIDs: lastTradeIDs, logger: logger)
+      budget: try RestBudget(sharedAt: plan.assignment.regions.budget), lastTradeIDs: lastTradeIDs,
+      logger: logger)
     // No stop lives at the venue yet, so nothing may stay open when nobody watches.
     try start(plan, recovered, venue: venue, reportsAreInputs: true, flattensOnDrain: true, logger)
   }

@@ -102,6 +102,7 @@ public struct SharedRegions: Sendable {
   public var inputs: String { folder.appending(path: "inputs").path }
   public var control: String { folder.appending(path: "control").path }
   public var counters: String { folder.appending(path: "counters").path }
+  public var budget: String { folder.appending(path: "budget").path }
 
   public func prepare() throws(DataDirectory.Failure) {
     do {
@@ -113,7 +114,7 @@ public struct SharedRegions: Sendable {
   }
 
   public func remove() {
-    for path in [ring, lastValues, inputs, control, counters] { unlink(path) }
+    for path in [ring, lastValues, inputs, control, counters, budget] { unlink(path) }
     rmdir(folder.path)
   }
 }

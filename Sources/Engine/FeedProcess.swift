@@ -23,7 +23,9 @@ public enum FeedProcess {
       throw VenueAddress.Failure.notAnAddress(assignment.address.streams)
     }
     let clock = VenueClock(speed: assignment.speed)
-    let client = try RestClient(RestConfiguration(baseURL: assignment.address.rest), clock: clock)
+    let client = try RestClient(
+      RestConfiguration(baseURL: assignment.address.rest), budget: try RestBudget(sharedAt: regions.budget),
+      clock: clock)
     do {
       _ = try await clock.measure(with: client)
     } catch {

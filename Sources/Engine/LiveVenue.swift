@@ -24,14 +24,14 @@ enum LiveVenue {
   /// Measures the clock, proves the key, sets the leverage of every instrument, starts the account stream.
   static func open(
     _ address: VenueAddress, table: InstrumentTable, credentials: Credentials, leverage: Int,
-    lastTradeIDs: [InstrumentID: Int64], logger: Logger
+    budget: RestBudget, lastTradeIDs: [InstrumentID: Int64], logger: Logger
   ) async throws -> OrderGateway {
     guard let streams = StreamEndpoint(url: address.streams) else {
       throw Failure.notAnAddress(address.streams)
     }
     let client = try RestClient(
       RestConfiguration(baseURL: address.rest),
-      signer: RequestSigner(apiKey: credentials.apiKey, secret: credentials.apiSecret))
+      signer: RequestSigner(apiKey: credentials.apiKey, secret: credentials.apiSecret), budget: budget)
     _ = try await client.clock.measure(with: client)
     let requests = OrderRequests(table: table)
     try await proven(client.send(requests.balance()), "the account's balance")

@@ -222,6 +222,7 @@ public final class OrchestratorProcess: Sendable {
     try ControlPage.create(path: regions.control, desiredState: .normal)
     try CounterLane.createPage(
       path: regions.counters, laneCount: ProcessLane.allCases.count, counterCount: ProcessLane.counterCount)
+    try venue.client.budget.share(at: regions.budget)
     let assignment = ChildAssignment(
       settingsFile: settingsFile.path, dataRoot: settings.dataDirectory, venueKey: venue.key,
       mode: settings.mode.rawValue, regionsFolder: regions.folder.path, address: venue.address,

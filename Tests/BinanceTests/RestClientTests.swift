@@ -13,7 +13,7 @@ struct RestClientTests {
     var configuration = RestConfiguration(baseURL: server.baseURL)
     configuration.totalTimeoutMilliseconds = totalMilliseconds
     configuration.answerByteCountMax = answerMax
-    return try RestClient(configuration, signer: signer, limits: limits)
+    return try RestClient(configuration, signer: signer, budget: RestBudget(limits: limits))
   }
 
   static let signer = RequestSigner(apiKey: Secret("test-key"), secret: Secret("canary-secret"))

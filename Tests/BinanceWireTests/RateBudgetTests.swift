@@ -87,4 +87,57 @@ struct RateBudgetTests {
     var budget = RateBudget(limits: [RateLimit(.requestWeight, intervalNanoseconds: Self.second, limit: 10)])
     #expect(budget.spend(Self.call(weight: 11, .protect), now: start) == .refuse)
   }
+
+  /// The budget these words stand for.
+  static func read(_ words: [UInt64], now: Instant) -> RateBudget? {
+    var words = words
+    return RateBudget(words: words.mutableSpan, now: now)
+  }
+
+  @Test("survives being written and read between any two steps", arguments: UInt64(0)..<10)
+  func words(seed: UInt64) {
+    var random = SeededRandom(seed: seed)
+    var kept = RateBudget()
+    var carried = RateBudget()
+    var now = start
+    for step in 0..<2000 {
+      now = now.advanced(byNanoseconds: Int64(random.below(400_000_000)))
+      let lane = RequestLane(rawValue: UInt8(random.below(5))) ?? .query
+      let call = Self.call(weight: Int(random.below(60)), orderCost: Int(random.below(3)), lane)
+      #expect(kept.spend(call, now: now) == carried.spend(call, now: now), "seed \(seed), step \(step)")
+      if random.below(50) == 0 {
+        let status = [200, 429, 418][Int(random.below(3))]
+        let used = Int(random.below(3000))
+        kept.absorb(status: status, usedWeight: used, retryAfterSeconds: 2, now: now)
+        carried.absorb(status: status, usedWeight: used, retryAfterSeconds: 2, now: now)
+      }
+      guard let read = Self.read(carried.words, now: now) else {
+        Issue.record("seed \(seed), step \(step): unreadable")
+        return
+      }
+      #expect(read == carried)
+      carried = read
+    }
+    #expect(kept == carried)
+  }
+
+  @Test("reads nothing a budget cannot have written")
+  func unreadable() {
+    var budget = RateBudget()
+    #expect(budget.spend(Self.call(weight: 5, orderCost: 1), now: start) == .go)
+    let good = budget.words
+    #expect(good.count == RateBudget.wordCount && Self.read(good, now: start) == budget)
+    let later = UInt64(start.nanoseconds + 400_000 * Self.second)
+    for (index, word) in [
+      (0, later), (1, later), (0, .max), (1, 1 << 63), (2, 0), (2, 9), (2, .max),
+      (3, 2), (4, 0), (4, .max), (5, 0), (5, .max), (6, .max), (6, UInt64(start.nanoseconds)),
+      (7, .max), (17, 1 << 41),
+    ] as [(Int, UInt64)] {
+      var words = good
+      words[index] = word
+      #expect(Self.read(words, now: start) == nil, "word \(index) = \(word)")
+    }
+    #expect(Self.read(Array(good.dropLast()), now: start) == nil)
+    #expect(Self.read(good, now: Instant(nanoseconds: .max)) == nil, "no time can overflow")
+  }
 }
