@@ -54,13 +54,11 @@ extension MarketMessageScanner {
   ) -> FastOutcome {
     var p = start
     var time: Int64 = 0
-    var eventTime: Int64 = 0
     guard Self.number(&p, limit, 0x75) else { return .unread }
     let sequence = WireBytes.integer(&p)
     let timesFirst = p[2] == 0x45
     if timesFirst {
-      guard Self.number(&p, limit, 0x45) else { return .unread }
-      eventTime = WireBytes.integer(&p)
+      guard Self.number(&p, limit, 0x45), WireBytes.skipTime(&p) else { return .unread }
       guard Self.number(&p, limit, 0x54) else { return .unread }
       time = WireBytes.integer(&p)
     }
@@ -76,12 +74,10 @@ extension MarketMessageScanner {
     if !timesFirst {
       guard Self.number(&p, limit, 0x54) else { return .unread }
       time = WireBytes.integer(&p)
-      guard Self.number(&p, limit, 0x45) else { return .unread }
-      eventTime = WireBytes.integer(&p)
+      guard Self.number(&p, limit, 0x45), WireBytes.skipTime(&p) else { return .unread }
     }
-    guard (sequence | time | eventTime | bidE8 | bidQuantityE8 | askE8 | askQuantityE8) >= 0,
-      time <= Self.millisecondsMax, eventTime <= Self.millisecondsMax,
-      Self.end(p, limit, isCombined)
+    guard (sequence | time | bidE8 | bidQuantityE8 | askE8 | askQuantityE8) >= 0,
+      time <= Self.millisecondsMax, Self.end(p, limit, isCombined)
     else { return .unread }
     let bid = entry.pointee.price.quotient(bidE8)
     let ask = entry.pointee.price.quotient(askE8)
@@ -102,8 +98,7 @@ extension MarketMessageScanner {
     _ start: Cursor, _ limit: Cursor, _ isCombined: Bool, _ received: Int64, _ reading: inout Reading
   ) -> FastOutcome {
     var p = start
-    guard Self.number(&p, limit, 0x45) else { return .unread }
-    let eventTime = WireBytes.integer(&p)
+    guard Self.number(&p, limit, 0x45), WireBytes.skipTime(&p) else { return .unread }
     let sequence: Int64
     let entry: UnsafePointer<SymbolTable.Entry>
     if p[2] == 0x61 {
@@ -134,9 +129,9 @@ extension MarketMessageScanner {
     guard Self.number(&p, limit, 0x54) else { return .unread }
     let time = WireBytes.integer(&p)
     guard let buyerIsMaker = Self.maker(&p, limit) else { return .unread }
-    guard (eventTime | sequence | priceE8 | quantityE8 | ordinaryE8 | first | last | time) >= 0,
+    guard (sequence | priceE8 | quantityE8 | ordinaryE8 | first | last | time) >= 0,
       last >= first,
-      time <= Self.millisecondsMax, eventTime <= Self.millisecondsMax, Self.end(p, limit, isCombined)
+      time <= Self.millisecondsMax, Self.end(p, limit, isCombined)
     else { return .unread }
     return trade(
       entry, time, priceE8, quantityE8, sequence, last &- first &+ 1, buyerIsMaker, received, detail: 0,
@@ -148,8 +143,7 @@ extension MarketMessageScanner {
     _ start: Cursor, _ limit: Cursor, _ isCombined: Bool, _ received: Int64, _ reading: inout Reading
   ) -> FastOutcome {
     var p = start
-    guard Self.number(&p, limit, 0x45) else { return .unread }
-    let eventTime = WireBytes.integer(&p)
+    guard Self.number(&p, limit, 0x45), WireBytes.skipTime(&p) else { return .unread }
     guard Self.number(&p, limit, 0x54) else { return .unread }
     let time = WireBytes.integer(&p)
     guard Self.text(&p, limit, 0x73), let entry = symbols.find(&p) else { return .unread }
@@ -170,8 +164,8 @@ extension MarketMessageScanner {
       return .unread
     }
     guard let buyerIsMaker = Self.maker(&p, limit) else { return .unread }
-    guard (eventTime | time | sequence | priceE8 | quantityE8) >= 0, time <= Self.millisecondsMax,
-      eventTime <= Self.millisecondsMax, Self.end(p, limit, isCombined)
+    guard (time | sequence | priceE8 | quantityE8) >= 0, time <= Self.millisecondsMax,
+      Self.end(p, limit, isCombined)
     else { return .unread }
     guard isMarket else {
       return .ignored

@@ -51,9 +51,14 @@ enum WireBytes {
       value = number(word &- 0x3030_3030_3030_3030)
       p += 8
       word = load8(p)
-      if nonDigits(word) == 0 {
+      let stop = nonDigits(word)
+      if stop == 0 {
         value = value &* 100_000_000 &+ number(word &- 0x3030_3030_3030_3030)
         p += 8
+      } else if stop.trailingZeroBitCount == 47 {  // five more: the 13 digits of every time
+        guard start.pointee != 0x30 else { return -1 }
+        p += 5
+        return Int64(bitPattern: value &* 100_000 &+ number((word & 0x0F0F_0F0F_0F0F_0F0F) &<< 24))
       }
     }
     var digit = p.pointee &- 0x30
@@ -66,6 +71,16 @@ enum WireBytes {
     let count = p - start
     if count == 0 || (start.pointee == 0x30 && count > 1) { return -1 }
     return Int64(bitPattern: value)
+  }
+
+  /// Moves over a time whose value nobody needs: a whole number of 8 to 13 digits that begins with 1…8, so below
+  /// 9 × 10^12.
+  /// - Returns: false for anything else; then `p` has not moved.
+  @inline(__always) static func skipTime(_ p: inout Cursor) -> Bool {
+    let stop = nonDigits(load8(p + 8))
+    guard p.pointee &- 0x31 < 8, nonDigits(load8(p)) == 0, stop & 0x0000_8080_8080_8080 != 0 else { return false }
+    p += 8 &+ (stop.trailingZeroBitCount &>> 3)
+    return true
   }
 
   /// A decimal text × 10^8, from behind the opening quote to behind the closing one; -1 for anything but 1 to
