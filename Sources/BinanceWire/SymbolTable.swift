@@ -14,6 +14,8 @@ struct SymbolTable: ~Copyable {
     var price: ExactDivisor
     var quantity: ExactDivisor
     var instrument: InstrumentID
+    /// Of the symbol: a name that ends in zero bytes has the same words.
+    var byteCount: UInt32
   }
 
   private let entries: UnsafeMutablePointer<Entry>
@@ -46,7 +48,8 @@ struct SymbolTable: ~Copyable {
       (entries + index).initialize(
         to: Entry(
           words: words, price: ExactDivisor(instrument.rules.tickE8),
-          quantity: ExactDivisor(instrument.rules.stepE8), instrument: InstrumentID(index)))
+          quantity: ExactDivisor(instrument.rules.stepE8), instrument: InstrumentID(index),
+          byteCount: UInt32(byteCount)))
       guard (1...Self.symbolBytesMax).contains(byteCount) else { continue }
       var slot = Self.hash(words, shift)
       while slots[slot] != Self.empty { slot = (slot + 1) & slotMask }
@@ -103,7 +106,7 @@ struct SymbolTable: ~Copyable {
       if index == Self.empty { return nil }
       let entry = UnsafePointer(entries + Int(index))
       if entry.pointee.words.0 == words.0, entry.pointee.words.1 == words.1, entry.pointee.words.2 == words.2,
-        entry.pointee.words.3 == words.3
+        entry.pointee.words.3 == words.3, Int(entry.pointee.byteCount) == count
       {
         p += count &+ 1
         return entry

@@ -9,6 +9,14 @@
   public var persistNanoseconds: Int64 = 3_000_000_000
   /// Largest funding rate that is believed, × 10^8: 10 %.
   public var fundingRateE8Max: Int64 = 10_000_000
+  /// A mark and its index further apart than this factor, in either direction: one of them is wrong.
+  public var indexFactorMax: Int64 = 2
+  /// How far the next funding may lie behind the mark that announces it, and how far ahead.
+  public var fundingBehindNanosecondsMax: Int64 = 3_600_000_000_000
+  public var fundingAheadNanosecondsMax: Int64 = 7 * 86_400_000_000_000
+  /// A stream whose ids jump by more within `restartNanoseconds` did not count them: one forged id must not make
+  /// all true ones look old.
+  public var sequenceJumpMax: Int64 = 100_000_000
   /// A stream whose ids fell back but whose time is this much newer began anew: not a reordering.
   public var restartNanoseconds: Int64 = 5_000_000_000
 
@@ -33,7 +41,11 @@
 /// [one thread]
 public struct DataFirewall: ~Copyable {
   /// More than any real quantity: 10^15 steps.
-  public static let stepsMax: Int64 = 1_000_000_000_000_000
+  @inlinable public static var stepsMax: Int64 { 1_000_000_000_000_000 }
+  /// Above this sums and products of prices could overflow; no price in ticks comes near.
+  @inlinable public static var ticksMax: Int64 { .max >> 8 }
+  /// More single trades than any aggregate holds.
+  @inlinable public static var tradeCountMax: Int64 { 10_000_000 }
 
   public let limits: FirewallLimits
   private let tracks: UnsafeMutableRawPointer
@@ -48,6 +60,7 @@ public struct DataFirewall: ~Copyable {
   public init(rules: [InstrumentRules], limits: FirewallLimits = FirewallLimits()) {
     precondition(rules.count <= InstrumentTable.countMax, "at most \(InstrumentTable.countMax) instruments")
     precondition(limits.bandDivisor > 0, "a band has a width")
+    precondition(limits.indexFactorMax > 0, "a factor is positive")
     self.limits = limits
     instrumentCount = rules.count
     tracks = .allocate(byteCount: max(rules.count, 1) * Track.stride, alignment: Track.alignment)
@@ -101,18 +114,22 @@ public struct DataFirewall: ~Copyable {
     }
     switch event.kind {
     case .quote:
-      return event.word0 > 0 && event.word2 > event.word0 && event.word1 >= 0 && event.word3 >= 0
-        && event.time > .never
-    case .trade: return event.word0 > 0 && event.word1 > 0 && event.word3 > 0 && event.time > .never
+      return event.word0 > 0 && event.word2 > event.word0 && event.word2 <= ticksMax
+        && isSize(event.word1) && isSize(event.word3) && event.time > .never
+    case .trade:
+      return event.word0 > 0 && event.word0 <= ticksMax && event.word1 > 0 && isSize(event.word1)
+        && event.word3 > 0 && event.word3 <= tradeCountMax && event.time > .never
     case .mark: return event.word0 > 0 && event.word1 >= 0 && event.time > .never
     case .bar:
       return event.word2 > 0 && event.word1 >= event.word0 && event.word1 >= event.word3
-        && event.word2 <= event.word0 && event.word2 <= event.word3 && event.word4 >= 0
-        && event.timeframe != nil
+        && event.word2 <= event.word0 && event.word2 <= event.word3 && event.word1 <= ticksMax
+        && event.word4 >= 0 && event.timeframe != nil && event.time > .never
     case .gap: return event.word2 >= 0
     case .stream: return true
     }
   }
+
+  @inlinable static func isSize(_ steps: Int64) -> Bool { steps >= 0 && steps <= stepsMax }
 
   private mutating func inspectQuote(
     _ event: inout MarketEvent, _ sequence: Int64, _ track: UnsafeMutablePointer<Track>
@@ -135,7 +152,9 @@ public struct DataFirewall: ~Copyable {
     _ event: inout MarketEvent, _ sequence: Int64, _ track: UnsafeMutablePointer<Track>
   ) -> FirewallRejection? {
     guard event.word0 > 0, event.word0 <= track.pointee.ticksMax else { return count(.price) }
-    guard event.word1 > 0, event.word1 <= Self.stepsMax, event.word3 > 0 else { return count(.size) }
+    guard event.word1 > 0, event.word1 <= Self.stepsMax, event.word3 > 0,
+      event.word3 <= Self.tradeCountMax
+    else { return count(.size) }
     if event.detail == 0 {
       if let refused = track.pointee.trade.refusal(of: sequence, event.time, limits) { return count(refused) }
       let last = track.pointee.trade.sequence
@@ -155,15 +174,33 @@ public struct DataFirewall: ~Copyable {
     _ event: inout MarketEvent, _ sequence: Int64, _ track: UnsafeMutablePointer<Track>
   ) -> FirewallRejection? {
     let ticks = event.word0 / track.pointee.tickE8
-    guard event.word0 > 0, ticks <= track.pointee.ticksMax, event.word1 >= 0 else { return count(.price) }
-    guard event.word2.magnitude <= UInt64(limits.fundingRateE8Max), event.word3 >= 0 else {
-      return count(.logic)
-    }
+    guard event.word0 > 0, ticks <= track.pointee.ticksMax, event.word1 >= 0,
+      event.word1 / track.pointee.tickE8 <= track.pointee.ticksMax
+    else { return count(.price) }
+    guard event.word2.magnitude <= UInt64(limits.fundingRateE8Max),
+      isNextFunding(event.word3, of: event.time)
+    else { return count(.logic) }
     if let refused = track.pointee.mark.refusal(of: sequence, event.time, limits) { return count(refused) }
     track.pointee.mark.advance(to: sequence, event.time)
+    guard isNear(index: event.word1, mark: event.word0) else {
+      quarantine(&event)
+      return nil
+    }
     settle(&event, ticks: ticks, source: .mark, track)
     if !event.flags.contains(.quarantined) { track.pointee.markTicks = ticks }
     return nil
+  }
+
+  /// Zero stands for none.
+  private func isNextFunding(_ milliseconds: Int64, of time: Instant) -> Bool {
+    guard milliseconds > 0, milliseconds <= Int64.max / 1_000_000 else { return milliseconds == 0 }
+    let ahead = Instant(milliseconds: milliseconds).nanoseconds(since: time)
+    return ahead <= limits.fundingAheadNanosecondsMax && ahead >= -limits.fundingBehindNanosecondsMax
+  }
+
+  /// Zero stands for none: a contract before its index begins.
+  private func isNear(index: Int64, mark: Int64) -> Bool {
+    index == 0 || (index / limits.indexFactorMax <= mark && mark / limits.indexFactorMax <= index)
   }
 
   /// Flags the event when its price is absurd, else lets it into the memory of recent prices.
@@ -177,9 +214,13 @@ public struct DataFirewall: ~Copyable {
     } else if track.pointee.confirms(ticks, source, event.time, limits) {
       track.pointee.restart(at: ticks, event.time)
     } else {
-      event.flags.insert(.quarantined)
-      quarantinedCount &+= 1
+      quarantine(&event)
     }
+  }
+
+  private mutating func quarantine(_ event: inout MarketEvent) {
+    event.flags.insert(.quarantined)
+    quarantinedCount &+= 1
   }
 
   @inline(__always) private func track(_ index: Int) -> UnsafeMutablePointer<Track> {
@@ -189,122 +230,5 @@ public struct DataFirewall: ~Copyable {
   @inline(never) private mutating func count(_ rejection: FirewallRejection) -> FirewallRejection {
     counts[Int(rejection.rawValue)] &+= 1
     return rejection
-  }
-}
-
-extension DataFirewall {
-  fileprivate enum Source: UInt8, BitwiseCopyable { case quote = 1, trade = 2, mark = 4 }
-
-  /// Where a stream stands; -1 before its first event.
-  fileprivate struct StreamPosition: BitwiseCopyable {
-    var sequence: Int64 = -1
-    var time = Instant.never
-
-    @inline(__always)
-    func refusal(of next: Int64, _ nextTime: Instant, _ limits: FirewallLimits) -> FirewallRejection? {
-      if next > sequence { return nextTime < time ? .time : nil }
-      if nextTime.nanoseconds(since: time) >= limits.restartNanoseconds { return nil }
-      return next == sequence ? .duplicate : .order
-    }
-
-    @inline(__always) mutating func advance(to next: Int64, _ nextTime: Instant) {
-      sequence = next
-      time = nextTime
-    }
-  }
-
-  /// What is remembered of one instrument. The first eight words are all that most quotes touch: one cache line.
-  fileprivate struct Track {
-    static var alignment: Int { 64 }
-    static var stride: Int { (MemoryLayout<Track>.size + alignment - 1) / alignment * alignment }
-
-    let ticksMax: Int64
-    /// Median of the last samples; 0 before the first.
-    var medianTicks: Int64 = 0
-    var sampleTime = Instant.never
-    /// A price far away that waits for confirmation; 0 when none.
-    var candidateTicks: Int64 = 0
-    var quote = StreamPosition()
-    var trade = StreamPosition()
-    var single = StreamPosition()
-    var mark = StreamPosition()
-    let tickE8: Int64
-    /// The last mark that was believed, in ticks; 0 before the first.
-    var markTicks: Int64 = 0
-    var samples: (Int64, Int64, Int64, Int64, Int64) = (0, 0, 0, 0, 0)
-    var sampleIndex: UInt8 = 0
-    var candidateTime = Instant.never
-    var candidateSource: UInt8 = 0
-
-    static let sampleNanoseconds: Int64 = 250_000_000
-
-    init(tickE8: Int64, ticksMax: Int64) {
-      self.tickE8 = tickE8
-      // Above this sums and products of the band could overflow; no price comes near.
-      self.ticksMax = min(ticksMax, .max >> 8)
-    }
-
-    /// Near the recent median or the last believed mark. The first price of an instrument has nothing to be
-    /// compared with and passes; if it was the absurd one, the next sources outvote it.
-    @inline(__always) func isNear(_ ticks: Int64, _ divisor: Int64) -> Bool {
-      if medianTicks == 0 { return true }
-      if Self.isNear(ticks, medianTicks, divisor) { return true }
-      return markTicks > 0 && Self.isNear(ticks, markTicks, divisor)
-    }
-
-    @inline(__always) static func isNear(_ a: Int64, _ b: Int64, _ divisor: Int64) -> Bool {
-      let (distance, overflow) = abs(a &- b).multipliedReportingOverflow(by: divisor)
-      return !overflow && distance <= b
-    }
-
-    /// A second source that agrees with the waiting price within the time, or persistence.
-    @inline(never)
-    mutating func confirms(_ ticks: Int64, _ source: Source, _ time: Instant, _ limits: FirewallLimits)
-      -> Bool
-    {
-      let waited = time.nanoseconds(since: candidateTime)
-      guard candidateTicks > 0, Self.isNear(ticks, candidateTicks, limits.bandDivisor),
-        waited <= limits.persistNanoseconds &* 4
-      else {
-        candidateTicks = ticks
-        candidateTime = time
-        candidateSource = source.rawValue
-        return false
-      }
-      if candidateSource != source.rawValue, waited <= limits.persistNanoseconds { return true }
-      return waited >= limits.persistNanoseconds
-    }
-
-    /// Takes one sample a quarter second and keeps the median of the last five.
-    @inline(__always) mutating func remember(_ ticks: Int64, _ time: Instant) {
-      if time.nanoseconds(since: sampleTime) >= Self.sampleNanoseconds { sample(ticks, time) }
-    }
-
-    @inline(never) private mutating func sample(_ ticks: Int64, _ time: Instant) {
-      if medianTicks == 0 { return restart(at: ticks, time) }
-      sampleTime = time
-      switch sampleIndex {
-      case 0: samples.0 = ticks
-      case 1: samples.1 = ticks
-      case 2: samples.2 = ticks
-      case 3: samples.3 = ticks
-      default: samples.4 = ticks
-      }
-      sampleIndex = sampleIndex == 4 ? 0 : sampleIndex + 1
-      // Median of five: the larger of the two middle candidates once the extremes are gone.
-      let (a, b) = (min(samples.0, samples.1), max(samples.0, samples.1))
-      let (c, d) = (min(samples.2, samples.3), max(samples.2, samples.3))
-      let low = max(a, c)
-      let high = min(b, d)
-      medianTicks = max(min(low, high), min(max(low, high), samples.4))
-    }
-
-    /// Begins anew at a price: the first one, or one that was confirmed.
-    mutating func restart(at ticks: Int64, _ time: Instant) {
-      samples = (ticks, ticks, ticks, ticks, ticks)
-      medianTicks = ticks
-      sampleTime = time
-      candidateTicks = 0
-    }
   }
 }

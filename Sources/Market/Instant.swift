@@ -20,5 +20,5 @@
   }
 
   /// The earliest moment there is; stands for "never yet".
-  public static let never = Instant(nanoseconds: 0)
+  @inlinable public static var never: Instant { Instant(nanoseconds: 0) }
 }

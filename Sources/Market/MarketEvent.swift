@@ -53,12 +53,12 @@
   @inlinable public init(rawValue: UInt16) { self.rawValue = rawValue }
 
   /// The buyer's order was resting: the trade was a sale into the bid.
-  public static let buyerIsMaker = MarketEventFlags(rawValue: 1)
+  @inlinable public static var buyerIsMaker: MarketEventFlags { MarketEventFlags(rawValue: 1) }
   /// The price left the firewall's band and waits for confirmation: show it, do not trade on it.
-  public static let quarantined = MarketEventFlags(rawValue: 2)
+  @inlinable public static var quarantined: MarketEventFlags { MarketEventFlags(rawValue: 2) }
   /// A bar event's candle flags.
-  public static let synthetic = MarketEventFlags(rawValue: 4)
-  public static let incomplete = MarketEventFlags(rawValue: 8)
+  @inlinable public static var synthetic: MarketEventFlags { MarketEventFlags(rawValue: 4) }
+  @inlinable public static var incomplete: MarketEventFlags { MarketEventFlags(rawValue: 8) }
 }
 
 /// Why data is missing.
