@@ -10,7 +10,7 @@ enum PoisonStructure {
       .bytes("nothing", .malformed(.syntax)) { _ in [] },
       .bytes("one brace", .malformed(.syntax)) { _ in [0x7B] },
     ]
-    + [1, 7, 13, 27, 40, 61, 80, 100, 120].map { count in
+    + [2, 7, 13, 27, 40, 61, 80, 100, 120].map { count in
       .text("cut behind byte \(count)", .malformed(.syntax)) { String($0.prefix(count)) }
     }
     + [
