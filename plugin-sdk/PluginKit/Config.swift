@@ -1,19 +1,25 @@
-public import PluginABI
+import PluginABI
 
 /// Everything an instance may depend on besides its events. Valid while `Strategy.init` runs: copy what you keep.
 public struct Config {
   private let raw: UnsafePointer<aegis_config>
-  /// The host's tables, for extensions and log lines; nil in a bare test. Valid until the instance ends.
-  public let host: UnsafePointer<aegis_host>?
+  /// Candle windows, annotations and log lines. Unlike the rest of this value it may be kept.
+  public let host: Host
 
   init(_ raw: UnsafePointer<aegis_config>, host: UnsafePointer<aegis_host>?) {
     self.raw = raw
-    self.host = host
+    self.host = Host(host)
   }
 
   /// The only source of randomness a deterministic strategy may use.
   public var seed: UInt64 { raw.pointee.seed }
   public var instrumentCount: Int { Int(raw.pointee.n_instruments) }
+
+  /// The instance's name, for log lines.
+  public var instanceName: String { raw.pointee.instance_name.map { String(cString: $0) } ?? "" }
+
+  /// A folder of this instance's own, without a final `/`; nil unless the plugin states `.files`.
+  public var dataDirectory: String? { raw.pointee.data_dir.map { String(cString: $0) } }
 
   /// The symbol of an instrument index.
   public func symbol(_ instrument: Int) -> String? {

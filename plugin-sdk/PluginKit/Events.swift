@@ -19,46 +19,49 @@ public import PluginABI
   @inlinable public var nowNanoseconds: Int64 { batch.pointee.now_ns }
   /// History before the first live event: learn from it, emit nothing.
   @inlinable public var isWarmup: Bool { batch.pointee.flags & AEGIS_BATCH_WARMUP != 0 }
+  /// Events since a saved state, repeated after a restart: signals are thrown away.
+  @inlinable public var isReplay: Bool { batch.pointee.flags & AEGIS_BATCH_REPLAY != 0 }
 }
 
-/// Where signals go. Ends with the call.
-@frozen public struct SignalWriter {
-  @usableFromInline let batch: UnsafeMutablePointer<aegis_batch>
-
-  @inlinable init(_ batch: UnsafeMutablePointer<aegis_batch>) { self.batch = batch }
-
-  /// Appends a signal. One more than there is room for makes the host refuse the whole call.
-  @inlinable public func emit(_ signal: aegis_signal) {
-    if batch.pointee.out_count < batch.pointee.out_capacity {
-      batch.pointee.out[Int(batch.pointee.out_count)] = signal
-    }
-    batch.pointee.out_count &+= 1
+/// An event read as what it is. The payload of a kind is there for events of that kind only.
+extension aegis_event {
+  /// The length of a bar's candle; nil for other events and for a length this kit does not know.
+  @inlinable public var timeframe: Timeframe? {
+    guard kind == AEGIS_EV_BAR else { return nil }
+    return Timeframe(rawValue: UInt32(flags & AEGIS_EVENT_TIMEFRAME_MASK))
   }
+  /// Every trade of the bar's interval is in it. A bar without this mark opens no position.
+  @inlinable public var isComplete: Bool { flags & AEGIS_EVENT_COMPLETE != 0 }
+  /// No trade happened: the prices repeat the last close.
+  @inlinable public var isSynthetic: Bool { flags & AEGIS_EVENT_SYNTHETIC != 0 }
+  @inlinable public var isBackfilled: Bool { flags & AEGIS_EVENT_BACKFILLED != 0 }
 
-  /// Appends a signal with the feature row it was decided on; values beyond the schema are left out.
-  @inlinable public func emit(_ signal: aegis_signal, features: borrowing Span<Float>) {
-    var signal = signal
-    let count = Swift.min(features.count, Int(batch.pointee.feature_stride))
-    signal.feature_count = UInt16(count)
-    if let rows = batch.pointee.features, batch.pointee.out_count < batch.pointee.out_capacity {
-      let row = rows + Int(batch.pointee.out_count) * Int(batch.pointee.feature_stride)
-      for index in 0..<count { row[index] = features[index] }
-    }
-    emit(signal)
+  @inlinable public var bar: aegis_bar? { kind == AEGIS_EV_BAR ? u.bar : nil }
+  @inlinable public var quote: aegis_quote? { kind == AEGIS_EV_QUOTE ? u.quote : nil }
+  @inlinable public var trade: aegis_trade? { kind == AEGIS_EV_TRADE ? u.trade : nil }
+  @inlinable public var mark: aegis_mark? { kind == AEGIS_EV_MARK ? u.mark : nil }
+  @inlinable public var gap: aegis_gap? { kind == AEGIS_EV_GAP ? u.gap : nil }
+  @inlinable public var outcome: aegis_outcome? { kind == AEGIS_EV_OUTCOME ? u.outcome : nil }
+  /// The new value of a runtime parameter, already checked by the host.
+  @inlinable public var parameterChange: ParameterChange? {
+    kind == AEGIS_EV_PARAM ? ParameterChange(u.param) : nil
   }
 }
 
-extension aegis_signal {
-  /// A signal caused by `event` and decided at its time. See the header for units; NaN = the engine's default.
-  @inlinable public init(
-    from event: aegis_event, returnFraction: Double, confidence: Float, horizonNanoseconds: Int64,
-    stopFraction: Float = .nan, targetFraction: Float = .nan, stddevFraction: Float = .nan, flags: UInt16 = 0,
-    tag: UInt64 = 0
-  ) {
-    self.init(
-      cause_seq: event.seq, ts_ns: event.ts_ns, horizon_ns: horizonNanoseconds,
-      return_fraction: returnFraction,
-      confidence: confidence, stddev_fraction: stddevFraction, stop_fraction: stopFraction,
-      target_fraction: targetFraction, instrument: event.instrument, flags: flags, feature_count: 0, tag: tag)
+/// A runtime parameter's new value. A text is valid during `process` only.
+@frozen public struct ParameterChange {
+  @usableFromInline let raw: aegis_param_change
+
+  @inlinable init(_ raw: aegis_param_change) { self.raw = raw }
+
+  @inlinable public var id: UInt32 { raw.id }
+  /// nil when the value has another type; the same below.
+  @inlinable public var flag: Bool? { raw.value.type == AEGIS_T_BOOL ? raw.value.v.i64 != 0 : nil }
+  @inlinable public var integer: Int64? { raw.value.type == AEGIS_T_I64 ? raw.value.v.i64 : nil }
+  @inlinable public var number: Double? { raw.value.type == AEGIS_T_F64 ? raw.value.v.f64 : nil }
+  @inlinable public var choice: Int? { raw.value.type == AEGIS_T_ENUM ? Int(raw.value.v.i64) : nil }
+  public var text: String? {
+    guard raw.value.type == AEGIS_T_STR, let text = raw.value.v.str else { return nil }
+    return String(cString: text)
   }
 }

@@ -65,4 +65,17 @@ public struct Parameter: Sendable {
     Parameter(
       id: id, name: name, unit: "", help: help, defaultValue: .choice(index), range: nil, choices: choices)
   }
+
+  /// The same parameter, changeable while running: the new value arrives as an event with a `parameterChange`.
+  public var runtime: Parameter { with(AEGIS_PARAM_RUNTIME) }
+  /// The same parameter, marked as one that few people need.
+  public var advanced: Parameter { with(AEGIS_PARAM_ADVANCED) }
+  /// The same parameter, its value never printed or stored.
+  public var secret: Parameter { with(AEGIS_PARAM_SECRET) }
+
+  private func with(_ flag: UInt32) -> Parameter {
+    var copy = self
+    copy.flags |= flag
+    return copy
+  }
 }
