@@ -1,4 +1,4 @@
-public import PluginABI
+import PluginABI
 
 /// A plugin without instances: functions that the command line and expressions call by name.
 ///
