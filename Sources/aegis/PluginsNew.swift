@@ -43,10 +43,16 @@ extension Plugins {
           print(String(decoding: try encoder.encode(report), as: UTF8.self))
         }
         if report.isValid == false { throw fail("\(report.library) does not pass validation") }
-        say("next: cd \(report.directory) && make test; edit the strategy, then: make && make validate")
+        say("next: cd \(quoted(report.directory)) && make test; edit the strategy, then: make && make validate")
       } catch let error as PluginScaffoldError {
         throw fail(error, exitCode: error.exitCode)
       }
+    }
+
+    /// A path as a shell reads it.
+    private func quoted(_ path: String) -> String {
+      let isPlain = path.allSatisfy { $0.isLetter || $0.isNumber || "/._-".contains($0) }
+      return isPlain ? path : "'\(path.replacing("'", with: "'\\''"))'"
     }
 
     /// A line for people, which JSON takes the place of.
