@@ -154,6 +154,9 @@ let package = Package(
     .testTarget(
       name: "PluginHostTests", dependencies: ["PluginHost", "Market", pluginABI], swiftSettings: settings),
     .testTarget(
+      name: "PluginSDKTests", dependencies: ["Engine", "PluginHost", "Market", pluginABI, pluginKit],
+      swiftSettings: settings),
+    .testTarget(
       name: "StorageTests",
       dependencies: ["Storage", "Trading", "Market", .product(name: "GRDB", package: "GRDB.swift")],
       swiftSettings: settings),

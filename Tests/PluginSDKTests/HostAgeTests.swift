@@ -1,8 +1,9 @@
-import Engine
 import Foundation
 import Glibc
 import PluginABI
 import Testing
+
+@testable import Engine
 
 /// Plugins driven by hand, through a host that is older or newer than the header they were built with.
 @Suite("A plugin in a host of another time")
@@ -42,7 +43,8 @@ struct HostAgeTests {
     let symbol = try #require(dlsym(image, "aegis_plugin_v1"))
     let function = unsafeBitCast(
       symbol, to: (@convention(c) () -> UnsafePointer<aegis_entry>?).self)
-    let descriptor = try #require(try #require(function()).pointee.plugins[0])
+    let entry = try #require(function())
+    let descriptor = try #require(entry.pointee.plugins[0])
     let strategy = try #require(descriptor.pointee.strategy)
     var values = (0..<Int(descriptor.pointee.n_params)).map { index in
       let schema = descriptor.pointee.params[index]

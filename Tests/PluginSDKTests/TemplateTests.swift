@@ -1,8 +1,8 @@
-import Engine
 import Foundation
 import Market
 import Testing
 
+@testable import Engine
 @testable import PluginHost
 
 /// What `aegis plugins new` makes, in every language whose compiler is here. The others are skipped by name.
