@@ -7,7 +7,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 CONFIGURATION ?= release
 BUILD_FLAGS ?=
 
-.PHONY: build run test soak conformance bench lint format deps test-deps toolchain plugins clean
+.PHONY: build run test soak conformance bench lint format deps test-deps toolchain plugins sdk clean
 
 build: deps
 	swift build -c $(CONFIGURATION) $(BUILD_FLAGS) --product aegis
@@ -17,12 +17,18 @@ build: deps
 	@bin=$$(swift build -c $(CONFIGURATION) $(BUILD_FLAGS) --show-bin-path) && \
 	  install -m 0755 $$bin/aegis $$bin/aegis-plugin-host build/ && \
 	  install -m 0755 $$bin/libtrend_follower.so $$bin/libindicators.so build/plugins/
-	$(MAKE) --no-print-directory plugins
+	$(MAKE) --no-print-directory plugins sdk
 
 # Plugins that need no Swift: one exported symbol, never unmapped.
 plugins:
 	@mkdir -p build/plugins
 	$(MAKE) --no-print-directory -C Plugins/TrendFollowerC OUT=$(CURDIR)/build/plugins
+
+# The SDK beside the program, where `aegis plugins new` finds it; without what building leaves in the sources.
+sdk:
+	@mkdir -p build && rm -rf build/plugin-sdk.new && cp -R plugin-sdk build/plugin-sdk.new && \
+	  rm -rf build/plugin-sdk.new/.build build/plugin-sdk.new/rust/aegis-plugin/target && \
+	  chmod -R go-w build/plugin-sdk.new && rm -rf build/plugin-sdk && mv build/plugin-sdk.new build/plugin-sdk
 
 run: build
 	@exec build/aegis run
