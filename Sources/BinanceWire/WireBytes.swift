@@ -78,7 +78,9 @@ enum WireBytes {
   /// - Returns: false for anything else; then `p` has not moved.
   @inline(__always) static func skipTime(_ p: inout Cursor) -> Bool {
     let stop = nonDigits(load8(p + 8))
-    guard p.pointee &- 0x31 < 8, nonDigits(load8(p)) == 0, stop & 0x0000_8080_8080_8080 != 0 else { return false }
+    guard p.pointee &- 0x31 < 8, nonDigits(load8(p)) == 0, stop & 0x0000_8080_8080_8080 != 0 else {
+      return false
+    }
     p += 8 &+ (stop.trailingZeroBitCount &>> 3)
     return true
   }
