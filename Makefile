@@ -13,6 +13,7 @@ build: deps
 	swift build -c $(CONFIGURATION) $(BUILD_FLAGS) --product aegis
 	swift build -c $(CONFIGURATION) $(BUILD_FLAGS) --product aegis-plugin-host
 	swift build -c $(CONFIGURATION) $(BUILD_FLAGS) --product trend_follower
+	swift build -c $(CONFIGURATION) $(BUILD_FLAGS) --product indicators
 	@mkdir -p build/plugins
 	@bin=$$(swift build -c $(CONFIGURATION) $(BUILD_FLAGS) --show-bin-path) && \
 	  install -m 0755 $$bin/aegis $$bin/aegis-plugin-host build/ && \

@@ -40,7 +40,8 @@ func natr(_ candles: Candles?, _ period: Int64, _ out: Column?) {
 
 /// Wilder's sums start with the bars 1…period-1; the index itself is the average of `period` values of DX.
 func adx(
-  _ candles: Candles?, _ period: Int64, _ out: Column?, _ plus: Column?, _ minus: Column?, _ direction: Column?
+  _ candles: Candles?, _ period: Int64, _ out: Column?, _ plus: Column?, _ minus: Column?,
+  _ direction: Column?
 ) {
   guard let candles = candles?.pointee, hasPrices(candles), let out, let plus, let minus, let direction,
     let period = usable(period, Int(candles.count) - 1)

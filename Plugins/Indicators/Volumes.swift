@@ -12,8 +12,8 @@ func mfi(_ candles: Candles?, _ period: Int64, _ out: Column?) {
     for bar in (index - period + 1)...index {
       let price = typical(bar)
       let before = typical(bar - 1)
-      if price > before { up += price * volume[bar] }
-      if price < before { down += price * volume[bar] }
+      if abs(price - before) <= 1e-14 * abs(before) { continue }  // equal but for the rounding of the sums
+      if price > before { up += price * volume[bar] } else { down += price * volume[bar] }
     }
     out[index] = up + down < 1 ? 0 : 100 * up / (up + down)  // flows below one unit are none
   }
@@ -60,7 +60,8 @@ func volumeProfile(
   _ areaLow: Column?
 ) {
   guard let candles = candles?.pointee, let control, let areaHigh, let areaLow,
-    let period = usable(bars, Int(candles.count)), let binCount = usable(bins, 10_000), let high = candles.high,
+    let period = usable(bars, Int(candles.count)), let binCount = usable(bins, 10_000),
+    let high = candles.high,
     let low = candles.low, candles.volume != nil
   else { return }
   let bins = UnsafeMutableBufferPointer<Double>.allocate(capacity: binCount)

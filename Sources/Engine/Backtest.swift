@@ -52,7 +52,8 @@ public struct Backtest: Sendable {
       candles: CandleBook(rules: rules, windowBars: wanted.windowBars, startsComplete: !market.hasHistory),
       ledger: VirtualLedger(rules: rules, settings: LedgerSettings(settings.desk)), plugins: plugins,
       rules: rules,
-      reportsAreInputs: false, journalsCandles: journalFile != nil, isWarm: !market.hasHistory, entryFilter: entryFilter)
+      reportsAreInputs: false, journalsCandles: journalFile != nil, isWarm: !market.hasHistory,
+      entryFilter: entryFilter)
     loop.take(.runStarted(RunOpening(run: 1, wallet: balance), time: .never))
     loop.take(.runReady(time: .never))
 

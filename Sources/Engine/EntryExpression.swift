@@ -140,7 +140,9 @@ private struct EntryExpressionParser {
         continue
       }
       if Self.isNameCharacter(character) {
-        while index < characters.count, Self.isNameCharacter(characters[index]) || characters[index].isASCII && characters[index].isNumber {
+        while index < characters.count,
+          Self.isNameCharacter(characters[index]) || characters[index].isASCII && characters[index].isNumber
+        {
           index += 1
         }
         words.append((.name(String(characters[start..<index])), start + 1))
@@ -148,7 +150,8 @@ private struct EntryExpressionParser {
       }
       if character == "\"" {
         guard let end = characters[(index + 1)...].firstIndex(of: "\"") else {
-          lexicalProblem = EntryExpression.Problem(text: text, column: start + 1, what: "the closing '\"' is missing")
+          lexicalProblem = EntryExpression.Problem(
+            text: text, column: start + 1, what: "the closing '\"' is missing")
           break scan
         }
         words.append((.text(String(characters[(index + 1)..<end])), start + 1))
@@ -204,7 +207,8 @@ private struct EntryExpressionParser {
   mutating func whole() throws(EntryExpression.Problem) -> EntryExpression.Node {
     guard text.utf8.count <= EntryExpression.byteCountMax else {
       throw EntryExpression.Problem(
-        text: String(text.prefix(80)), column: 1, what: "is longer than \(EntryExpression.byteCountMax) bytes")
+        text: String(text.prefix(80)), column: 1, what: "is longer than \(EntryExpression.byteCountMax) bytes"
+      )
     }
     if let lexicalProblem { throw lexicalProblem }
     let node = try condition()
@@ -251,7 +255,9 @@ private struct EntryExpressionParser {
 
   private mutating func comparison() throws(EntryExpression.Problem) -> EntryExpression.Node {
     let left = try sum()
-    let marks: [EntryExpression.Operator] = [.less, .lessOrEqual, .greater, .greaterOrEqual, .equal, .notEqual]
+    let marks: [EntryExpression.Operator] = [
+      .less, .lessOrEqual, .greater, .greaterOrEqual, .equal, .notEqual,
+    ]
     for mark in marks where take(mark.rawValue) {
       let result = node(.binary(mark, left, try sum()), left.column)
       if marks.contains(where: { current == .mark($0.rawValue) }) {
@@ -314,7 +320,8 @@ private struct EntryExpressionParser {
       guard EntryFilterSeries.names.contains(name) else {
         position -= 1
         throw problem(
-          "\"\(name)\" is no series; use \(EntryFilterSeries.names.joined(separator: ", ")), or a function with (…)")
+          "\"\(name)\" is no series; use \(EntryFilterSeries.names.joined(separator: ", ")), or a function with (…)"
+        )
       }
       return node(.series(name), start)
     case .mark("("):

@@ -83,12 +83,14 @@ struct EntryFilterCompiler {
     guard let target = library.targets.first(where: { $0.name == call.name }) else {
       throw failure(
         column,
-        "\(name) has no function \"\(call.name)\"; it has \(library.targets.map(\.name).joined(separator: ", "))")
+        "\(name) has no function \"\(call.name)\"; it has \(library.targets.map(\.name).joined(separator: ", "))"
+      )
     }
     guard target.isDeclaredCausal else {
       throw failure(
         column,
-        "\(call.name) is not declared CAUSAL: it may look at later candles, so nothing that decides may call it")
+        "\(call.name) is not declared CAUSAL: it may look at later candles, so nothing that decides may call it"
+      )
     }
     let plan = try bind(call, target, library: name, column)
     try confirm(plan, column)
@@ -103,7 +105,9 @@ struct EntryFilterCompiler {
   ) throws(EntryFilterError) -> EntryFilterPlan {
     let arguments = target.signature.arguments
     // Candles fill themselves, columns come back: neither is written.
-    let writable = arguments.indices.filter { arguments[$0].kind != .candles && arguments[$0].kind != .column }
+    let writable = arguments.indices.filter {
+      arguments[$0].kind != .candles && arguments[$0].kind != .column
+    }
     var given: [Int: EntryExpression.Argument] = [:]
     for argument in call.arguments {
       let index: Int
@@ -128,7 +132,8 @@ struct EntryFilterCompiler {
       guard let argument = given[index] else {
         guard let value = arguments[index].defaultValue else {
           throw failure(
-            column, "\(call.name): argument \(shown(arguments[index], index)) is missing: \(target.signature.text)")
+            column,
+            "\(call.name): argument \(shown(arguments[index], index)) is missing: \(target.signature.text)")
         }
         constants[index] = value
         continue
@@ -137,7 +142,8 @@ struct EntryFilterCompiler {
         guard case .series(let name) = argument.value, let series = EntryFilterSeries(rawValue: name) else {
           throw failure(
             argument.column,
-            "argument \(shown(arguments[index], index)) must be one of \(EntryFilterSeries.names.joined(separator: ", "))")
+            "argument \(shown(arguments[index], index)) must be one of \(EntryFilterSeries.names.joined(separator: ", "))"
+          )
         }
         lists[index] = series
         continue
@@ -156,7 +162,9 @@ struct EntryFilterCompiler {
     argument.name.isEmpty ? "\(index + 1)" : argument.name
   }
 
-  private func value(_ written: EntryExpression.Argument.Value, _ kind: FunctionSignature.Kind) -> FunctionValue? {
+  private func value(_ written: EntryExpression.Argument.Value, _ kind: FunctionSignature.Kind)
+    -> FunctionValue?
+  {
     switch written {
     case .number(let text): kind == .str || kind == .bool ? nil : FunctionValue(kind, parsing: text)
     case .flag(let flag): kind == .bool ? .flag(flag) : nil
@@ -175,7 +183,8 @@ struct EntryFilterCompiler {
       guard let index = exact ?? names.firstIndex(where: { $0.lowercased() == output.lowercased() }) else {
         throw failure(
           call.outputColumn,
-          "\(call.name) has no output \"\(output)\"; it has \(names.isEmpty ? "none" : names.joined(separator: ", "))")
+          "\(call.name) has no output \"\(output)\"; it has \(names.isEmpty ? "none" : names.joined(separator: ", "))"
+        )
       }
       return index
     }
@@ -186,7 +195,8 @@ struct EntryFilterCompiler {
       column,
       names.isEmpty
         ? "\(call.name) gives nothing back"
-        : "\(call.name) gives \(names.joined(separator: ", ")); say which, such as \(call.name)(…).\(names[0])")
+        : "\(call.name) gives \(names.joined(separator: ", ")); say which, such as \(call.name)(…).\(names[0])"
+    )
   }
 
   /// Has the function tested with the very constants it will be called with.

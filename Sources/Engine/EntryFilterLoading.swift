@@ -107,7 +107,8 @@ struct EntryFilterLibrary {
       do throws(FunctionSignature.Problem) {
         functions.append(
           .init(
-            name: declared.name, signature: try FunctionSignature(parsing: declared.signature), isCausal: true))
+            name: declared.name, signature: try FunctionSignature(parsing: declared.signature), isCausal: true
+          ))
       } catch {
         throw .declaration(library: name, name: declared.name, reason: error.description)
       }

@@ -29,7 +29,8 @@ enum FunctionSource: Equatable {
     }
     throw .plugin(
       .unreadable(
-        file: name, reason: "neither a plugin nor a bound library in \(folder) (aegis plugins list shows them)"))
+        file: name,
+        reason: "neither a plugin nor a bound library in \(folder) (aegis plugins list shows them)"))
   }
 
   /// What it offers, looked at by a child. Of a file with several plugins those of the one with that id.

@@ -71,7 +71,8 @@ struct BindManifest: Codable, Equatable {
       encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
       try encoder.encode(self).write(to: URL(filePath: file), options: .atomic)
     } catch {
-      throw .child("\(file): cannot be written (\(error.localizedDescription)); give a folder with --directory")
+      throw .child(
+        "\(file): cannot be written (\(error.localizedDescription)); give a folder with --directory")
     }
     // A umask may allow more than we accept when reading.
     chmod(file, 0o644)
@@ -112,7 +113,8 @@ public struct PluginBind: Sendable {
     let url = URL(filePath: library).resolvingSymlinksInPath().standardizedFileURL
     let id = self.id ?? Self.id(ofFile: URL(filePath: library).lastPathComponent)
     guard FunctionBinding.isName(id) else {
-      throw .usage("\(SettingsCheck.shown(id)) is no usable id; give one of letters, digits and '_' with --id")
+      throw .usage(
+        "\(SettingsCheck.shown(id)) is no usable id; give one of letters, digits and '_' with --id")
     }
     var functions: [FunctionBinding.Declared] = []
     for text in declarations {

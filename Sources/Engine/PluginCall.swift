@@ -85,10 +85,12 @@ public struct PluginCall: Sendable {
       return try PluginCallAnswer(
         library: target.library, function: function, signature: target.signature.text,
         result: PluginCallAnswer.Scalar(outcome.result), output: outputFile,
-        columns: outputFile == nil ? table.columns : nil
+        columns: outputFile == nil && !outcome.columns.isEmpty ? table.columns : nil
       ).json()
     }
-    if outputFile == nil, !outcome.columns.isEmpty { lines.append(table.csv.trimmingCharacters(in: .newlines)) }
+    if outputFile == nil, !outcome.columns.isEmpty {
+      lines.append(table.csv.trimmingCharacters(in: .newlines))
+    }
     return lines.isEmpty ? "\(function)(\(said)) gave nothing back" : lines.joined(separator: "\n")
   }
 
@@ -97,7 +99,9 @@ public struct PluginCall: Sendable {
     do {
       try Data(text.utf8).write(to: URL(filePath: file), options: .atomic)
     } catch {
-      throw .child("--output \(file): cannot be written (\(error.localizedDescription)); name a file in a folder you may write to")
+      throw .child(
+        "--output \(file): cannot be written (\(error.localizedDescription)); name a file in a folder you may write to"
+      )
     }
   }
 

@@ -34,16 +34,20 @@ enum NumberFile {
       guard time < table.rows[row].count,
         let milliseconds = CandleFileLines.epochMilliseconds(table.rows[row][time])
       else {
-        throw table.failure(row, table.names[time], "is no time; use epoch milliseconds or YYYY-MM-DD HH:MM:SS in UTC")
+        throw table.failure(
+          row, table.names[time], "is no time; use epoch milliseconds or YYYY-MM-DD HH:MM:SS in UTC")
       }
       let openTime = milliseconds * 1_000_000
       if let last = candles.openTimes.last, openTime <= last {
-        throw table.failure(row, table.names[time], "is not after the line before; sort the file and drop doubles")
+        throw table.failure(
+          row, table.names[time], "is not after the line before; sort the file and drop doubles")
       }
       var values: [Double] = []
       for (name, column) in zip(FunctionValue.CandleColumns.columnNames, columns) {
         let value = try table.number(row, column)
-        guard value.isFinite else { throw table.failure(row, name, "is empty; give every candle all its numbers") }
+        guard value.isFinite else {
+          throw table.failure(row, name, "is empty; give every candle all its numbers")
+        }
         values.append(value)
       }
       candles.append(
@@ -82,7 +86,8 @@ enum NumberFile {
       let exact = names.firstIndex { accepted.contains($0) }
       guard let column = exact ?? names.firstIndex(where: { accepted.contains($0.lowercased()) }) else {
         throw Failure(
-          description: "\(file): header: no column \"\(accepted[0])\"; it has \(names.joined(separator: ", "))")
+          description:
+            "\(file): header: no column \"\(accepted[0])\"; it has \(names.joined(separator: ", "))")
       }
       return column
     }

@@ -65,7 +65,8 @@ public struct FunctionArguments {
     let names = inputs.map(\.name).filter { !$0.isEmpty }
     throw .argument(
       function: function, argument: "argument \"\(name)\"",
-      reason: "is not known; \(names.isEmpty ? "its arguments have no names" : "it has \(names.joined(separator: ", "))")",
+      reason:
+        "is not known; \(names.isEmpty ? "its arguments have no names" : "it has \(names.joined(separator: ", "))")",
       signature: signature.text)
   }
 

@@ -73,7 +73,8 @@ public enum FunctionCausality {
         call.set(candles: candles)
         var list = 0
         for (index, argument) in function.signature.arguments.enumerated() where argument.kind == .list {
-          call.set(index, list: memory.baseAddress! + list * history.count, count: count)  // lists are never empty here
+          // Not empty: there is a list here, and a history has bars.
+          call.set(index, list: memory.baseAddress! + list * history.count, count: count)
           list += 1
         }
         return call.run()
@@ -83,7 +84,8 @@ public enum FunctionCausality {
     for number in names.indices {
       let column = call.column(number)
       for bar in 0..<count where !isEqual(column[bar], expected.columns[number].values[bar]) {
-        return "reads behind the end: cell \(bar) of \(names[number]) depends on what follows bar \(count - 1)"
+        return
+          "reads behind the end: cell \(bar) of \(names[number]) depends on what follows bar \(count - 1)"
       }
     }
     if !isEqual(result, expected.result) {
@@ -155,7 +157,8 @@ public enum FunctionCausality {
       let high = isFlat ? open : grid(max(open, close) + Double(random.below(20)) / 100)
       let low = isFlat ? open : grid(min(open, close) - Double(random.below(20)) / 100)
       candles.append(
-        openTime: start + Int64(bar) * 480_000_000_000, open: open, high: high, low: max(low, 0.01), close: close,
+        openTime: start + Int64(bar) * 480_000_000_000, open: open, high: high, low: max(low, 0.01),
+        close: close,
         volume: random.below(15) == 0 ? 0 : Double(random.below(10_000)) / 8)
     }
     return candles

@@ -105,7 +105,9 @@ struct FunctionMessage {
     var result = [Element](repeating: zero, count: count)
     let start = position
     result.withUnsafeMutableBytes { target in
-      bytes.withUnsafeBytes { target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<(start + 8 * count)])) }
+      bytes.withUnsafeBytes {
+        target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<(start + 8 * count)]))
+      }
     }
     position += 8 * count
     return result

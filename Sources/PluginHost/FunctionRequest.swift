@@ -97,7 +97,8 @@ public struct FunctionRequest: Sendable, Hashable {
   /// Asks and waits.   [control]
   ///
   /// - Throws: `.crashed`, `.timedOut`, `.child` with the child's own words, `.plugin` when it cannot be started.
-  public func answer(host: String, timeoutMilliseconds: Int = 60_000) throws(FunctionError) -> FunctionAnswer {
+  public func answer(host: String, timeoutMilliseconds: Int = 60_000) throws(FunctionError) -> FunctionAnswer
+  {
     let request = try NamelessFile(encoded)
     let bytes = try Self.run(
       host, ["call", target.file], input: request.descriptor, subject: target.name,

@@ -24,7 +24,8 @@ public enum FunctionService {
   public static func check(_ path: String, symbols: [String]) -> (lines: [String], isFine: Bool) {
     let declared = symbols.map { name in
       FunctionBinding.Declared(
-        name: name, signature: FunctionSignature(result: .void, arguments: [], text: "void()"), isCausal: false)
+        name: name, signature: FunctionSignature(result: .void, arguments: [], text: "void()"),
+        isCausal: false)
     }
     do throws(FunctionError) {
       let library = try FunctionLibrary(

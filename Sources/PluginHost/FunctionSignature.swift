@@ -65,7 +65,8 @@ extension FunctionSignature {
     let name = try parser.declaredName()
     var signature = try parser.signature()
     // What was declared, without the name, is a signature of its own.
-    signature.text = String(text[text.index(after: text.firstIndex(of: ":") ?? text.startIndex)...].drop { $0 == " " })
+    signature.text = String(
+      text[text.index(after: text.firstIndex(of: ":") ?? text.startIndex)...].drop { $0 == " " })
     return (name, signature)
   }
 }
@@ -83,7 +84,9 @@ struct SignatureParser {
 
   mutating func declaredName() throws(FunctionSignature.Problem) -> String {
     skipSpace()
-    guard let name = identifier() else { throw problem("expected a function name, such as ema: f64(f64*,i64)") }
+    guard let name = identifier() else {
+      throw problem("expected a function name, such as ema: f64(f64*,i64)")
+    }
     skipSpace()
     guard take(":") else { throw problem("expected ':' between the name and its type") }
     return name
@@ -148,7 +151,7 @@ struct SignatureParser {
     case .f64, .i32, .i64, .bool, .str:
       if take("=") { argument.defaultValue = try defaultValue(kind) }
     case .list, .column, .candles:
-      if take("=") { throw problem("\(kind.rawValue) has no default") }
+      if next == "=" { throw problem("\(kind.rawValue) has no default") }
     }
     guard kind == .list else { return argument }
     guard take(",") else {
@@ -163,7 +166,7 @@ struct SignatureParser {
     }
     _ = try name()  // the length is counted, never given
     skipSpace()
-    if take("=") { throw problem("the length of a list has no default: it is counted") }
+    if next == "=" { throw problem("the length of a list has no default: it is counted") }
     return argument
   }
 
@@ -237,8 +240,10 @@ struct SignatureParser {
     }
   }
 
+  private var next: Character? { position < characters.count ? characters[position] : nil }
+
   private mutating func take(_ character: Character) -> Bool {
-    guard position < characters.count, characters[position] == character else { return false }
+    guard next == character else { return false }
     position += 1
     return true
   }

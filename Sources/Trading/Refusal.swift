@@ -110,7 +110,8 @@
     case .none, .observation, .nothingToClose: 0
     case .halted, .reduceOnly, .draining, .notReady: 1
     case .notTrading: 3
-    case .invalidSignal, .expired, .staleData, .incompleteCandle, .belowConfidence, .costsExceedReturn, .entryFilter:
+    case .invalidSignal, .expired, .staleData, .incompleteCandle, .belowConfidence, .costsExceedReturn,
+      .entryFilter:
       4
     case .instrumentBusy, .sameSide, .oppositeSide, .cooldown: 5
     case .noPrice, .belowMinimumQuantity, .belowMinimumNotional: 6

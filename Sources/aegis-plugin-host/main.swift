@@ -33,7 +33,9 @@ func write(_ line: String, to descriptor: Int32) {
 }
 
 func usage(_ problem: String) -> Never {
-  write("aegis-plugin-host: \(problem); usage: aegis-plugin-host scan FILE | validate FILE [SEED] | functions FILE | call FILE", to: 2)
+  write(
+    "aegis-plugin-host: \(problem); usage: aegis-plugin-host scan FILE | validate FILE [SEED] | functions FILE | call FILE",
+    to: 2)
   exit(2)
 }
 

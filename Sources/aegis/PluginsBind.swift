@@ -18,7 +18,8 @@ extension Plugins {
     @Argument(help: "The shared library.") var library: String
     @Option(name: .customLong("fn"), help: "NAME: RESULT(ARGUMENTS); may be repeated.")
     var declarations: [String] = []
-    @Option(help: "A function whose outputs look at no later cell; may be repeated.") var causal: [String] = []
+    @Option(help: "A function whose outputs look at no later cell; may be repeated.") var causal: [String] =
+      []
     @Option(help: "What to call it by; default: the file's name without lib and endings.") var id: String?
     @Option(help: "The folder to write to; default: plugins.directory of the settings.")
     var directory: String?

@@ -15,9 +15,11 @@ struct EntryExpressionTests {
       ("1 < close < 2", 11, "do not chain"), ("rsi(clse) > 1", 5, "\"clse\" is no series"),
       ("clse > 1", 1, "\"clse\" is no series"), ("(close > 1", 11, "')'"), ("close > 1)", 10, "an operator"),
       ("a.b > 1", 5, "'('"), ("rsi(close,) > 1", 11, "an argument is"), ("rsi(close).", 12, "output's name"),
-      ("close > \"a", 9, "closing"), ("close > \"a\"", 9, "argument of a function only"), ("close ? 1", 7, "means nothing"),
-      ("rsi(--1) > 1", 6, "an argument is"), (String(repeating: "(", count: 100) + "1", 65, "nested too deeply"),
-      (String(repeating: "!", count: 100) + "true", 64, "nested too deeply"),
+      ("close > \"a", 9, "closing"), ("close > \"a\"", 9, "argument of a function only"),
+      ("close ? 1", 7, "means nothing"),
+      ("rsi(--1) > 1", 6, "an argument is"),
+      (String(repeating: "(", count: 100) + "1", 65, "nested too deeply"),
+      (String(repeating: "!", count: 100) + "true", 65, "nested too deeply"),
     ])
   func problems(text: String, column: Int, says: String) throws {
     let problem = try #require(throws: EntryExpression.Problem.self) { try EntryExpression(parsing: text) }
@@ -57,7 +59,7 @@ struct EntryFilterTests {
       for (int64_t i = 0; i + 1 < n; i++) out[i] = x[i + 1];
     }
     PUBLIC void lag(const double *x, int64_t n, int64_t bars, double *out) {
-      for (int64_t i = bars; i < n; i++) out[i] = x[i - bars];
+      for (int64_t i = 0; i < n; i++) if (i - bars >= 0 && i - bars < n) out[i] = x[i - bars];
     }
     PUBLIC double length(const double *x, int64_t n) { (void)x; return (double)n; }
     PUBLIC int32_t rising(const double *x, int64_t n) { return n > 1 && x[n - 1] > x[n - 2]; }
@@ -74,10 +76,12 @@ struct EntryFilterTests {
   /// A plugin folder with the library bound as `foo`, and the settings that look there.
   private static func settings(_ fixture: BacktestFixture, _ filter: String) throws -> Settings {
     let library = "\(fixture.folder)/libfoo.so"
-    try fixture.write("foo.c", source.replacing("#include <stdint.h>", with: "#include <stdint.h>\n") + """
+    try fixture.write(
+      "foo.c",
+      source.replacing("#include <stdint.h>", with: "#include <stdint.h>\n") + """
 
-      PUBLIC double hidden(const double *x, int64_t n) { return n ? x[0] : 0; }
-      """)
+        PUBLIC double hidden(const double *x, int64_t n) { return n ? x[0] : 0; }
+        """)
     try BacktestFixture.run([
       "cc", "-std=c11", "-fPIC", "-shared", "-o", library, "\(fixture.folder)/foo.c",
     ])
@@ -106,7 +110,7 @@ struct EntryFilterTests {
       book.absorbHistory(
         InstrumentID(0), .minute1,
         Candle(
-          openTime: Instant(nanoseconds: Int64(index) * Timeframe.minute1.nanoseconds),
+          openTime: Instant(nanoseconds: Int64(1_000_000 + index) * Timeframe.minute1.nanoseconds),
           open: Price(ticks: close), high: Price(ticks: close + 10), low: Price(ticks: close - 10),
           close: Price(ticks: close), volume: Quantity(steps: 1000)))
     }
@@ -125,8 +129,10 @@ struct EntryFilterTests {
   @Test(
     "numbers, series, functions and logic give what they say",
     arguments: [
-      ("close == 1.03 && open < high && low < close && volume == 1", true), ("-close < -1 && !(close < 1)", true),
-      ("(close + 1) * 2 / 4 - 0.015 == 1", true), ("close > 2 || close != 1", true), ("close >= 1.04", false),
+      ("close == 1.03 && open < high && low < close && volume == 1", true),
+      ("-close < -1 && !(close < 1)", true),
+      ("(close + 1) * 2 / 4 - 0.01 > 1 && (close + 1) * 2 / 4 - 0.02 < 1", true),
+      ("close > 2 || close != 1", true), ("close >= 1.04", false),
       ("foo.lag(close) == 1.02 && foo.lag(close, 2) == 1.01", true), ("foo.lag(close, bars=2) <= 1.01", true),
       ("foo.length(close) == 4", true), ("foo.rising(close)", true), ("!foo.rising(close)", false),
       ("foo.two(close).B - foo.two(close).a == 1", true), ("true", true), ("false || foo.rising(high)", true),
@@ -157,10 +163,13 @@ struct EntryFilterTests {
     arguments: [
       ("foo.ahead(close) > 1", 1, "ahead is declared CAUSAL and looks ahead: cell 0 of Ahead"),
       ("close > foo.lag(close, -1)", 9, "declared CAUSAL and looks ahead"),
-      ("close > foo.hidden(close)", 9, "not declared CAUSAL"), ("foo.none(close) > 1", 1, "no function \"none\""),
+      ("close > foo.hidden(close)", 9, "not declared CAUSAL"),
+      ("foo.none(close) > 1", 1, "no function \"none\""),
       ("foo.two(close) > 1", 1, "gives A, B; say which"), ("foo.two(close).C > 1", 16, "no output \"C\""),
-      ("foo.lag(3) > 1", 9, "must be one of open"), ("foo.lag(close, 1.5) > 1", 16, "must be an integer (i64)"),
-      ("foo.lag(close, 1, 2) > 1", 19, "one argument too many"), ("foo.lag() > 1", 1, "argument values is missing"),
+      ("foo.lag(3) > 1", 9, "must be one of open"),
+      ("foo.lag(close, 1.5) > 1", 16, "must be an integer (i64)"),
+      ("foo.lag(close, 1, 2) > 1", 19, "one argument too many"),
+      ("foo.lag() > 1", 1, "argument values is missing"),
       ("foo.lag(close, n=2) > 1", 18, "no argument \"n\""), ("foo.lag(close)", 1, "compare it"),
       ("foo.rising(close) > 1", 1, "gives true or false where a number"), ("close", 1, "compare it"),
       ("(close > 1) + 1 > 2", 2, "is a condition where a number"), ("close + 1", 1, "compare it"),
@@ -168,7 +177,9 @@ struct EntryFilterTests {
   func refusals(text: String, column: Int, says: String) throws {
     let fixture = try BacktestFixture()
     let error = try #require(throws: EntryFilterError.self) { try Self.filter(fixture, text) }
-    guard case .expression(let problem) = error else { throw BacktestFixture.Failure(description: "\(error)") }
+    guard case .expression(let problem) = error else {
+      throw BacktestFixture.Failure(description: "\(error)")
+    }
     #expect(problem.column == column && problem.what.contains(says), "\(problem)")
   }
 
@@ -253,7 +264,8 @@ struct EntryFilterGateTests {
     context.filterMeasured = 80
     context.filterLimit = 70
     var state = RiskState(
-      now: Instant(milliseconds: 1_795_250_040_000), rules: InstrumentRules(tickE8: 1_000_000, stepE8: 100_000))
+      now: Instant(milliseconds: 1_795_250_040_000),
+      rules: InstrumentRules(tickE8: 1_000_000, stepE8: 100_000))
     state.context = context
     state.bid = Price(ticks: 10_000)
     state.ask = Price(ticks: 10_001)
@@ -262,7 +274,8 @@ struct EntryFilterGateTests {
     state.equity = Quote(e8: 1_000_000_000_000)
     state.dayOpeningEquity = state.equity
     let idea = Signal(
-      causeSequence: 1, time: state.now, horizonNanoseconds: 60_000_000_000, returnFraction: 0.05, confidence: 0.9,
+      causeSequence: 1, time: state.now, horizonNanoseconds: 60_000_000_000, returnFraction: 0.05,
+      confidence: 0.9,
       instrument: InstrumentID(0))
     let refused = RiskGate.verdict(on: idea, state: state, settings: DeskSettings())
     #expect(refused.action == .refuse && refused.refusal == .entryFilter)

@@ -7,7 +7,8 @@ struct FunctionSignatureTests {
   @Test("names, defaults, quoted names and columns are read")
   func wholeSignature() throws {
     let signature = try FunctionSignature(
-      parsing: "void( candles, bool join=false, f64 \"a b\"=-1.5e3, str s=\"x,y)\", f64*out FVG, f64*out \"R%\" )")
+      parsing:
+        "void( candles, bool join=false, f64 \"a b\"=-1.5e3, str s=\"x,y)\", f64*out FVG, f64*out \"R%\" )")
     #expect(signature.result == .void)
     #expect(signature.arguments.map(\.kind) == [.candles, .bool, .f64, .str, .column, .column])
     #expect(signature.arguments.map(\.name) == ["", "join", "a b", "s", "FVG", "R%"])
@@ -45,7 +46,9 @@ struct FunctionSignatureTests {
       ("f64(i32 a=3000000000)", 11, "i32"),
     ])
   func problems(text: String, column: Int, says: String) throws {
-    let problem = try #require(throws: FunctionSignature.Problem.self) { try FunctionSignature(parsing: text) }
+    let problem = try #require(throws: FunctionSignature.Problem.self) {
+      try FunctionSignature(parsing: text)
+    }
     #expect(problem.column == column && problem.what.contains(says), "\(problem)")
     #expect(problem.description.contains("\"\(text)\"") && problem.description.contains("column \(column)"))
   }
@@ -104,7 +107,8 @@ struct FunctionArgumentsTests {
     arguments: [
       ("f64(i32 n)", ["2.5"], "argument 1 (n) of f must be an integer (i32), got \"2.5\""),
       ("f64(i32)", ["3000000000"], "argument 1 of f must be an integer (i32)"),
-      ("f64(i64)", ["x"], "must be an integer (i64), got \"x\""), ("f64(f64)", ["0x1"], "must be a number (f64)"),
+      ("f64(i64)", ["x"], "must be an integer (i64), got \"x\""),
+      ("f64(f64)", ["0x1"], "must be a number (f64)"),
       ("f64(bool b)", ["b=yes"], "argument 1 (b) of f must be true or false (bool), got \"yes\""),
       ("f64(f64*,i64)", ["1,,2"], "must be a list of numbers"),
       ("f64(f64*,i64)", ["close"], "give --candles"), ("f64(f64*,i64)", ["@a.csv"], "@FILE.csv:COLUMN"),

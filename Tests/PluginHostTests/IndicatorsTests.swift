@@ -36,7 +36,8 @@ struct IndicatorCase: Sendable, CustomTestStringConvertible {
     .list("bb_lower", "bollinger", [], "Lower"), .list("stddev_20", "stddev", [], "StdDev"),
     .candles("stoch_k", "stochastic", [], "K"), .candles("stoch_d", "stochastic", [], "D"),
     .candles("cci_20", "cci", [], "CCI"), .candles("willr_14", "willr", [], "WillR"),
-    .candles("mfi_14", "mfi", [], "MFI"), .candles("obv", "obv", [], "OBV"), .list("roc_10", "roc", [], "ROC"),
+    .candles("mfi_14", "mfi", [], "MFI"), .candles("obv", "obv", [], "OBV"),
+    .list("roc_10", "roc", [], "ROC"),
     .list("mom_10", "mom", [], "MOM"), .candles("aroon_down_14", "aroon", [], "Down"),
     .candles("aroon_up_14", "aroon", [], "Up"), .candles("sar", "sar", [], "SAR"),
     .candles("donchian_high_20", "donchian", [], "High"), .candles("donchian_low_20", "donchian", [], "Low"),
@@ -54,7 +55,8 @@ struct ReferenceTable {
     let lines = try Fixture.run("zcat", [path]).split(separator: "\n")
     let names = try #require(lines.first).split(separator: ",").map(String.init)
     let format = Date.ParseStrategy(
-      format: "\(year: .defaultDigits)-\(month: .twoDigits)-\(day: .twoDigits) \(hour: .twoDigits(clock: .twentyFourHour, hourCycle: .zeroBased)):\(minute: .twoDigits):\(second: .twoDigits)",
+      format:
+        "\(year: .defaultDigits)-\(month: .twoDigits)-\(day: .twoDigits) \(hour: .twoDigits(clock: .twentyFourHour, hourCycle: .zeroBased)):\(minute: .twoDigits):\(second: .twoDigits)",
       timeZone: .gmt)
     for line in lines.dropFirst() {
       let cells = line.split(separator: ",", omittingEmptySubsequences: false)
