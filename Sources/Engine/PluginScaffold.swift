@@ -42,7 +42,8 @@ public struct PluginScaffold: Sendable {
   ///   - executable: this program's own file; `aegis-plugin-host` lies beside it.
   ///   - builds: whether the language's tools are needed.
   public init(
-    name: String, language: String, parent: String, sdk: String?, executable: String = CommandLine.executablePath,
+    name: String, language: String, parent: String, sdk: String?,
+    executable: String = CommandLine.executablePath,
     builds: Bool, searchPath: String
   ) throws(PluginScaffoldError) {
     names = try PluginScaffoldNames(name)
@@ -92,7 +93,8 @@ public struct PluginScaffold: Sendable {
       let manager = FileManager.default
       var isFolder: ObjCBool = false
       guard manager.fileExists(atPath: source.path, isDirectory: &isFolder) else {
-        throw PluginScaffoldError.sdkDamaged(path: sdk.folder.path, reason: "lacks \(source.lastPathComponent)")
+        throw PluginScaffoldError.sdkDamaged(
+          path: sdk.folder.path, reason: "lacks \(source.lastPathComponent)")
       }
       guard isFolder.boolValue else {
         try manager.createDirectory(

@@ -67,16 +67,24 @@ struct PluginScaffoldNames: Hashable {
 
   /// Words that would clash with a language's keywords, its standard library or the SDK; they get a `my` before them.
   private static let reserved: Set<String> = [
-    "about", "abi", "aegis", "aegis_plugin", "alloc", "annotation", "any", "array", "as", "async", "await", "bool",
-    "box", "break", "candle_window", "candles", "capabilities", "character", "class", "column", "config", "const",
-    "continue", "core", "crate", "default", "description", "dictionary", "do", "double", "dyn", "else", "entry", "enum",
+    "about", "abi", "aegis", "aegis_plugin", "alloc", "annotation", "any", "array", "as", "async", "await",
+    "bool",
+    "box", "break", "candle_window", "candles", "capabilities", "character", "class", "column", "config",
+    "const",
+    "continue", "core", "crate", "default", "description", "dictionary", "do", "double", "dyn", "else",
+    "entry", "enum",
     "error", "event", "events", "extern", "false", "feature", "final", "float", "fn", "for", "foundation",
-    "function_library", "gen", "glibc", "host", "if", "impl", "in", "info", "int", "let", "loop", "macro", "market",
+    "function_library", "gen", "glibc", "host", "if", "impl", "in", "info", "int", "let", "loop", "macro",
+    "market",
     "match", "memory", "mod", "move", "mut", "never", "none", "option", "optional", "override", "parameter",
-    "parameter_change", "plugin", "plugin_abi", "plugin_failure", "plugin_kit", "priv", "proc_macro", "protocol", "pub",
-    "range", "ref", "result", "return", "running", "sdk", "self", "send", "sequence", "set", "signal", "signal_writer",
-    "state_reader", "state_writer", "static", "std", "strategy", "string", "struct", "subscription", "substring",
-    "super", "swift", "sync", "test", "testing", "timeframe", "trait", "true", "try", "type", "typed_function",
+    "parameter_change", "plugin", "plugin_abi", "plugin_failure", "plugin_kit", "priv", "proc_macro",
+    "protocol", "pub",
+    "range", "ref", "result", "return", "running", "sdk", "self", "send", "sequence", "set", "signal",
+    "signal_writer",
+    "state_reader", "state_writer", "static", "std", "strategy", "string", "struct", "subscription",
+    "substring",
+    "super", "swift", "sync", "test", "testing", "timeframe", "trait", "true", "try", "type",
+    "typed_function",
     "typeof", "uint", "union", "unsafe", "use", "value", "vec", "virtual", "void", "where", "while", "yield",
   ]
 
@@ -88,7 +96,8 @@ struct PluginScaffoldNames: Hashable {
       default: false
       }
     }
-    guard (1...64).contains(name.utf8.count), isAllowed, let first = name.first, first != "-", first != "_" else {
+    guard (1...64).contains(name.utf8.count), isAllowed, let first = name.first, first != "-", first != "_"
+    else {
       throw .name(name)
     }
     id = name

@@ -37,7 +37,8 @@ struct PluginScaffoldSDK {
     do {
       return try String(contentsOf: file, encoding: .utf8)
     } catch {
-      throw .sdkDamaged(path: file.deletingLastPathComponent().path, reason: "lacks \(file.lastPathComponent)")
+      throw .sdkDamaged(
+        path: file.deletingLastPathComponent().path, reason: "lacks \(file.lastPathComponent)")
     }
   }
 

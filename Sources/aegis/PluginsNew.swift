@@ -35,7 +35,9 @@ extension Plugins {
           try await scaffold.validate(&report)
         }
         for check in report.checks {
-          say(" \(check.result.padding(toLength: 7, withPad: " ", startingAt: 0)) \(check.check): \(check.detail)")
+          say(
+            " \(check.result.padding(toLength: 7, withPad: " ", startingAt: 0)) \(check.check): \(check.detail)"
+          )
         }
         if json {
           let encoder = JSONEncoder()
@@ -43,7 +45,8 @@ extension Plugins {
           print(String(decoding: try encoder.encode(report), as: UTF8.self))
         }
         if report.isValid == false { throw fail("\(report.library) does not pass validation") }
-        say("next: cd \(quoted(report.directory)) && make test; edit the strategy, then: make && make validate")
+        say(
+          "next: cd \(quoted(report.directory)) && make test; edit the strategy, then: make && make validate")
       } catch let error as PluginScaffoldError {
         throw fail(error, exitCode: error.exitCode)
       }

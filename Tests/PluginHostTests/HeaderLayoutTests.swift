@@ -54,7 +54,9 @@ struct HeaderLayoutTests {
     }
   }
 
-  @Test("still says what the frozen copy of 1.0 says", arguments: [["cc", "-std=c11"], ["c++", "-x", "c++", "-std=c++17"]])
+  @Test(
+    "still says what the frozen copy of 1.0 says",
+    arguments: [["cc", "-std=c11"], ["c++", "-x", "c++", "-std=c++17"]])
   func frozenCopyAgrees(compiler: [String]) throws {
     let fixture = try Fixture()
     let program = "\(fixture.folder)/frozen"

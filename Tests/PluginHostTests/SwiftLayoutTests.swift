@@ -57,7 +57,8 @@ struct SwiftLayoutTests {
     lines.union(
       aegis_value_union.self, "aegis_value_union",
       [
-        ("i64", size(\aegis_value_union.i64)), ("f64", size(\aegis_value_union.f64)), ("str", size(\aegis_value_union.str)),
+        ("i64", size(\aegis_value_union.i64)), ("f64", size(\aegis_value_union.f64)),
+        ("str", size(\aegis_value_union.str)),
       ])
     try lines.structure(
       aegis_value.self, "aegis_value",
@@ -79,8 +80,10 @@ struct SwiftLayoutTests {
     lines.union(
       aegis_payload.self, "aegis_payload",
       [
-        ("bar", size(\aegis_payload.bar)), ("quote", size(\aegis_payload.quote)), ("trade", size(\aegis_payload.trade)), ("mark", size(\aegis_payload.mark)),
-        ("outcome", size(\aegis_payload.outcome)), ("param", size(\aegis_payload.param)), ("gap", size(\aegis_payload.gap)), ("raw", size(\aegis_payload.raw)),
+        ("bar", size(\aegis_payload.bar)), ("quote", size(\aegis_payload.quote)),
+        ("trade", size(\aegis_payload.trade)), ("mark", size(\aegis_payload.mark)),
+        ("outcome", size(\aegis_payload.outcome)), ("param", size(\aegis_payload.param)),
+        ("gap", size(\aegis_payload.gap)), ("raw", size(\aegis_payload.raw)),
       ])
     try lines.structure(
       aegis_event.self, "aegis_event",
@@ -135,7 +138,7 @@ struct SwiftLayoutTests {
     try lines.structure(
       aegis_instance.self, "aegis_instance",
       [
-        field("data", \.data),
+        field("data", \.data)
       ])
     try lines.structure(
       aegis_strategy.self, "aegis_strategy",
@@ -311,7 +314,8 @@ private struct LayoutLines {
   }
 
   private mutating func begin<Root>(_ type: Root.Type, _ name: String) {
-    #expect(MemoryLayout<Root>.size == MemoryLayout<Root>.stride, "\(name) has no tail padding of Swift's own")
+    #expect(
+      MemoryLayout<Root>.size == MemoryLayout<Root>.stride, "\(name) has no tail padding of Swift's own")
     text.append("\(name) \(MemoryLayout<Root>.size) \(MemoryLayout<Root>.alignment)")
   }
 }

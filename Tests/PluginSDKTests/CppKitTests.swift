@@ -73,7 +73,8 @@ struct CppKitTests {
 
   private func refusal(_ path: String, _ bench: Workbench, _ parameters: [String: String]) -> PluginError? {
     do {
-      _ = try BarMarket(barCount: 2, instrumentCount: 2, seed: 1).set(path, bench.cache, parameters: parameters)
+      _ = try BarMarket(barCount: 2, instrumentCount: 2, seed: 1).set(
+        path, bench.cache, parameters: parameters)
       return nil
     } catch {
       return error as? PluginError
@@ -86,14 +87,16 @@ struct CppKitTests {
     let path = try build(bench)
     #expect(
       refusal(path, bench, ["mode": "refuse", "word": "no"])
-        == .createFailed(plugin: "probe", code: -7, message: "this is no" + String(repeating: "!", count: 237)))
+        == .createFailed(
+          plugin: "probe", code: -7, message: "this is no" + String(repeating: "!", count: 237)))
     #expect(
       refusal(path, bench, ["mode": "throw"])
         == .createFailed(plugin: "probe", code: -11, message: "a plain exception"))
     #expect(
       refusal(path, bench, ["mode": "odd"])
         == .createFailed(plugin: "probe", code: -11, message: "an exception of unknown type"))
-    #expect(refusal(path, bench, ["mode": "text", "word": "word"]) == nil, "typed parameters arrive as they are")
+    #expect(
+      refusal(path, bench, ["mode": "text", "word": "word"]) == nil, "typed parameters arrive as they are")
   }
 
   @Test("keeps an exception in process inside, and the host takes the call as failed")
@@ -106,7 +109,8 @@ struct CppKitTests {
     #expect(throwing.counters(0).refusedCount == 60)
     var plain = try market.set(path, bench.cache)
     let signals = market.signals(of: &plain, warmupCount: 0)
-    #expect(signals.count == 60 && signals.allSatisfy { $0.returnFraction == 0.5 }, "the window ends with the bar")
+    #expect(
+      signals.count == 60 && signals.allSatisfy { $0.returnFraction == 0.5 }, "the window ends with the bar")
   }
 
   @Test("writes feature rows beside signals and as observations")

@@ -7,7 +7,9 @@ import Testing
 
 @Suite("Plugins of other times")
 struct FossilTests {
-  private func signals(_ path: String, _ bench: Workbench) throws -> (signals: [Signal], descriptor: PluginDescriptor) {
+  private func signals(_ path: String, _ bench: Workbench) throws -> (
+    signals: [Signal], descriptor: PluginDescriptor
+  ) {
     let market = BarMarket(barCount: 40, instrumentCount: 2, seed: 3)
     var set = try market.set(path, bench.cache)
     let signals = market.signals(of: &set, warmupCount: 0)
@@ -21,7 +23,9 @@ struct FossilTests {
     let path = try bench.build("fossil", "\(Workbench.sdk)/abi/v1.0/fossil.c", include: "abi/v1.0")
     let (signals, descriptor) = try signals(path, bench)
     #expect(signals.count > 15 && signals.allSatisfy { $0.tag % 4 == 0 && $0.returnFraction == 0.25 })
-    #expect(descriptor.id == "fossil-1.0" && descriptor.parameters.map(\.name) == ["timeframe", "expected", "greeting"])
+    #expect(
+      descriptor.id == "fossil-1.0"
+        && descriptor.parameters.map(\.name) == ["timeframe", "expected", "greeting"])
     #expect(descriptor.features.map(\.name) == ["candles"] && descriptor.stateVersion == 1)
     let checks = try Workbench.run("\(Workbench.products)/aegis-plugin-host", ["validate", path])
     #expect(checks.contains("\"state\""), "and today's checker finds nothing wrong with them")
@@ -33,7 +37,9 @@ struct FossilTests {
     let (signals, descriptor) = try signals(try bench.compile("newer", Self.newerSource(flags: "0")), bench)
     #expect(signals.count == 80 && signals.allSatisfy { $0.flags.isEmpty && $0.tag == 7 })
     #expect(descriptor.abiMinor == 9 && descriptor.parameters.map(\.name) == ["first", "second"])
-    #expect(descriptor.parameters.map(\.defaultValue) == [.integer(3), .integer(4)], "elements lie `size` bytes apart")
+    #expect(
+      descriptor.parameters.map(\.defaultValue) == [.integer(3), .integer(4)],
+      "elements lie `size` bytes apart")
     #expect(descriptor.features.map(\.name) == ["x", "y"])
   }
 

@@ -86,22 +86,19 @@ struct HostAgeTests {
     return count
   }
 
-  @Test("lives without what it lacks, and ignores events it does not know", arguments: PluginScaffoldLanguage.allCases)
+  @Test(
+    "lives without what it lacks, and ignores events it does not know",
+    arguments: PluginScaffoldLanguage.allCases)
   func templates(language: PluginScaffoldLanguage) async throws {
     if let tool = language.missingTool(searchPath: Workbench.searchPath) {
       try Test.cancel("\(language.rawValue) is not tested: \(tool.name) is not on PATH; \(tool.hint)")
     }
-    let bench = try Workbench()
-    let scaffold = try PluginScaffold(
-      name: "aged", language: language.rawValue, parent: bench.folder, sdk: Workbench.sdk,
-      executable: "\(Workbench.products)/aegis", builds: true, searchPath: Workbench.searchPath)
-    var report = try scaffold.write()
-    try await scaffold.build(&report)
+    let library = try await BuiltTemplates.shared.template(language).library
     // Cut before get_extension, and before log.
     for byteCount in [32, 40] {
       let host = Self.olderHost(byteCount: byteCount)
       defer { host.deallocate() }
-      let count = try signalCount(of: "\(report.directory)/\(report.library)", host: host)
+      let count = try signalCount(of: library, host: host)
       // The Swift template lives on candle windows, which this host has none of.
       #expect(language == .swift ? count == 0 : count == 1, "a rising market breaks out once")
     }

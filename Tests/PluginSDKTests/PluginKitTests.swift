@@ -158,7 +158,8 @@ struct PluginKitTests {
   @Test("describes a strategy as its author wrote it")
   func descriptor() throws {
     let raw = try Self.descriptor().pointee
-    #expect(raw.kind == AEGIS_KIND_STRATEGY && raw.n_params == 2 && raw.n_features == 2 && raw.state_version == 3)
+    #expect(
+      raw.kind == AEGIS_KIND_STRATEGY && raw.n_params == 2 && raw.n_features == 2 && raw.state_version == 3)
     #expect(raw.params[0].flags == AEGIS_PARAM_RUNTIME && raw.params[0].max == 9)
     let kinds = (0..<Int(raw.n_subscriptions)).map { UInt16(raw.subscriptions[$0].kind) }
     #expect(kinds == [AEGIS_EV_TRADE, AEGIS_EV_TIMER, AEGIS_EV_OUTCOME])
@@ -169,7 +170,8 @@ struct PluginKitTests {
   @Test("turns a thrown failure into a status and its text, and logs through the host")
   func creation() throws {
     let refused = try Running(mode: 9)
-    #expect(refused.status == AEGIS_E_MODEL && refused.message == "nine is refused" && refused.instance == nil)
+    #expect(
+      refused.status == AEGIS_E_MODEL && refused.message == "nine is refused" && refused.instance == nil)
     let running = try Running(mode: 0)
     #expect(running.status == AEGIS_OK && running.host.lines == ["1 one says word"])
     let table = try #require(try Self.table(AEGIS_EXT_SUBSCRIPTIONS, as: aegis_ext_subscriptions.self))
@@ -185,7 +187,8 @@ struct PluginKitTests {
     #expect(plain.signals.map(\.feature_count) == [2] && Array(plain.features[..<2]) == [1, 2])
     #expect(plain.signals.first?.cause_seq == 9 && plain.signals.first?.ts_ns == 100)
     let observed = try Running(mode: 2).process([Self.trade()])
-    #expect(observed.signals.map(\.flags) == [AEGIS_SIGNAL_OBSERVATION] && Array(observed.features[..<2]) == [4, 5])
+    #expect(
+      observed.signals.map(\.flags) == [AEGIS_SIGNAL_OBSERVATION] && Array(observed.features[..<2]) == [4, 5])
     #expect(observed.signals.first?.tag == 8 && observed.signals.first?.horizon_ns == 60)
     let flat = try Running(mode: 3).process([Self.trade()])
     #expect(flat.signals.map(\.flags) == [AEGIS_SIGNAL_FLAT])
@@ -233,7 +236,8 @@ struct PluginKitTests {
 
   @Test("offers typed functions with a strategy and without, and nothing under other ids", arguments: [0, 1])
   func functions(plugin: Int) throws {
-    let table = try #require(try Self.table(AEGIS_EXT_FUNCTIONS, plugin: plugin, as: aegis_ext_functions.self))
+    let table = try #require(
+      try Self.table(AEGIS_EXT_FUNCTIONS, plugin: plugin, as: aegis_ext_functions.self))
     let function = try #require(table.functions).pointee
     #expect(table.count == 1 && function.flags == AEGIS_FUNCTION_PURE | AEGIS_FUNCTION_CAUSAL)
     #expect(String(cString: function.signature) == "f64(f64)" && String(cString: function.name) == "twice")

@@ -14,7 +14,8 @@ struct RustKitTests {
     let output = try Workbench.run(
       "cargo",
       [
-        "test", "--offline", "--manifest-path", "\(Workbench.sdk)/rust/aegis-plugin/Cargo.toml", "--target-dir",
+        "test", "--offline", "--manifest-path", "\(Workbench.sdk)/rust/aegis-plugin/Cargo.toml",
+        "--target-dir",
         "\(bench.folder)/target",
       ])
     #expect(output.contains("every_structure_lies_as_frozen ... ok"))

@@ -12,7 +12,8 @@ struct ScaffoldTests {
   ) -> PluginScaffoldError? {
     do throws(PluginScaffoldError) {
       _ = try PluginScaffold(
-        name: name, language: language, parent: parent, sdk: sdk, executable: "/nowhere/aegis", builds: builds,
+        name: name, language: language, parent: parent, sdk: sdk, executable: "/nowhere/aegis",
+        builds: builds,
         searchPath: searchPath)
       return nil
     } catch {
@@ -20,7 +21,9 @@ struct ScaffoldTests {
     }
   }
 
-  @Test("refuses names that cannot be an id", arguments: ["", "My-plugin", "a b", "ü", "-x", "_x", "a/b", "a.b", "../x"])
+  @Test(
+    "refuses names that cannot be an id",
+    arguments: ["", "My-plugin", "a b", "ü", "-x", "_x", "a/b", "a.b", "../x"])
   func names(name: String) throws {
     let bench = try Workbench()
     let error = try #require(refusal(name, parent: bench.folder))
@@ -42,9 +45,12 @@ struct ScaffoldTests {
   @Test("names the languages, the missing compiler and where to get it")
   func compilers() throws {
     let bench = try Workbench()
-    #expect(refusal("x", "perl", parent: bench.folder)?.description == "--lang: \"perl\" is none of swift, c, cpp, rust")
+    #expect(
+      refusal("x", "perl", parent: bench.folder)?.description
+        == "--lang: \"perl\" is none of swift, c, cpp, rust")
     for (language, tool, hint) in [
-      ("swift", "swift", "swift.org"), ("c", "cc", "gcc"), ("cpp", "c++", "g++"), ("rust", "cargo", "rustup.rs"),
+      ("swift", "swift", "swift.org"), ("c", "cc", "gcc"), ("cpp", "c++", "g++"),
+      ("rust", "cargo", "rustup.rs"),
     ] {
       let error = try #require(refusal("x", language, parent: bench.folder, searchPath: bench.folder))
       #expect(error.exitCode == 3 && error.description.contains("needs \(tool), which is not on PATH"))
@@ -82,7 +88,9 @@ struct ScaffoldTests {
     }
   }
 
-  @Test("writes a copy of the SDK that says its version, for its owner alone to write", arguments: PluginScaffoldLanguage.allCases)
+  @Test(
+    "writes a copy of the SDK that says its version, for its owner alone to write",
+    arguments: PluginScaffoldLanguage.allCases)
   func files(language: PluginScaffoldLanguage) throws {
     let bench = try Workbench()
     let before = umask(0)
@@ -100,9 +108,11 @@ struct ScaffoldTests {
     #expect(readme.contains("plugin SDK \(report.sdkVersion) (plugin ABI \(report.abiVersion))"))
     #expect(
       FileManager.default.contentsEqual(
-        atPath: "\(directory)/sdk/include/aegis_plugin.h", andPath: "\(Workbench.sdk)/include/aegis_plugin.h"))
+        atPath: "\(directory)/sdk/include/aegis_plugin.h", andPath: "\(Workbench.sdk)/include/aegis_plugin.h")
+    )
     let found = FileManager.default.enumerator(atPath: directory)?.compactMap { $0 as? String } ?? []
-    #expect(!found.contains { $0.contains("/target/") || $0.contains("/.build/") || $0.contains("templates") })
+    #expect(
+      !found.contains { $0.contains("/target/") || $0.contains("/.build/") || $0.contains("templates") })
     for file in found + ["."] {
       var facts = stat()
       #expect(stat("\(directory)/\(file)", &facts) == 0 && facts.st_mode & 0o022 == 0, "\(file)")

@@ -12,12 +12,6 @@ struct TemplateTests {
     $0.missingTool(searchPath: Workbench.searchPath) == nil
   }
 
-  private func make(_ language: PluginScaffoldLanguage, _ bench: Workbench) throws -> PluginScaffold {
-    try PluginScaffold(
-      name: "first-\(language.rawValue)", language: language.rawValue, parent: bench.folder, sdk: Workbench.sdk,
-      executable: "\(Workbench.products)/aegis", builds: true, searchPath: Workbench.searchPath)
-  }
-
   @Test(
     "builds, is valid, exports one symbol, stays mapped and passes its own test",
     arguments: PluginScaffoldLanguage.allCases)
@@ -25,14 +19,12 @@ struct TemplateTests {
     if let tool = language.missingTool(searchPath: Workbench.searchPath) {
       try Test.cancel("\(language.rawValue) is not tested: \(tool.name) is not on PATH; \(tool.hint)")
     }
-    let bench = try Workbench()
-    let scaffold = try make(language, bench)
-    var report = try scaffold.write()
-    try await scaffold.build(&report)
-    try await scaffold.validate(&report)
+    let built = try await BuiltTemplates.shared.template(language)
+    var report = built.report
+    try await built.scaffold.validate(&report)
     #expect(report.isBuilt && report.isValid == true, "\(report.checks)")
     #expect(report.checks.contains { $0.check == "replay" && $0.result == "ok" })
-    let library = "\(report.directory)/\(report.library)"
+    let library = built.library
     #expect(try Workbench.exports(of: library) == ["aegis_plugin_v1"])
     let elf = try PluginFile(path: library).elf()
     #expect(elf.exports == ["aegis_plugin_v1"] && elf.info?.abiMajor == 1)
@@ -54,10 +46,8 @@ struct TemplateTests {
     let parameters = ["lookback": "35", "expected": "0.0125"]
     var reference: [Signal] = []
     for language in Self.available {
-      let scaffold = try make(language, bench)
-      var report = try scaffold.write()
-      try await scaffold.build(&report)
-      var set = try market.set("\(report.directory)/\(report.library)", bench.cache, parameters: parameters)
+      let library = try await BuiltTemplates.shared.template(language).library
+      var set = try market.set(library, bench.cache, parameters: parameters)
       #expect(set.warmupBarCount(.minute1) == 36, "the subscription follows the parameter")
       let signals = market.signals(of: &set, warmupCount: 200)
       #expect(signals.count > 100 && set.counters(0).refusedCount == 0)

@@ -27,7 +27,9 @@ final class TestHost {
       to: aegis_host_annotate(
         size: UInt32(MemoryLayout<aegis_host_annotate>.size), reserved: 0,
         annotate: { host, annotation in
-          guard let host = TestHost.of(host), let annotation = annotation?.pointee else { return AEGIS_E_INVALID }
+          guard let host = TestHost.of(host), let annotation = annotation?.pointee else {
+            return AEGIS_E_INVALID
+          }
           host.annotations.append(
             "\(String(cString: annotation.name)) at bar \(annotation.bar) of \(annotation.timeframe), "
               + "level \(annotation.level), cause \(annotation.cause_seq)")
@@ -80,8 +82,8 @@ final class ByteStream {
         ctx: context,
         write: { sink, bytes, count in
           guard let context = sink?.pointee.ctx else { return AEGIS_E_INVALID }
-          Unmanaged<ByteStream>.fromOpaque(context).takeUnretainedValue().bytes
-            += UnsafeRawBufferPointer(start: bytes, count: count)
+          Unmanaged<ByteStream>.fromOpaque(context).takeUnretainedValue().bytes += UnsafeRawBufferPointer(
+            start: bytes, count: count)
           return AEGIS_OK
         }))
     source.initialize(

@@ -16,14 +16,17 @@ final class Workbench {
 
   struct Failure: Error, CustomStringConvertible { var description: String }
 
-  init() throws {
+  private let keepsFolder: Bool
+
+  init(keepsFolder: Bool = false) throws {
+    self.keepsFolder = keepsFolder
     var template = Array("\(FileManager.default.temporaryDirectory.path)/aegis-sdk-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { throw Failure(description: "mkdtemp: \(errno)") }
     folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
   // A left-over folder among the temporary ones harms nobody.
-  deinit { try? FileManager.default.removeItem(atPath: folder) }
+  deinit { if !keepsFolder { try? FileManager.default.removeItem(atPath: folder) } }
 
   /// Runs a program and returns what it printed, its messages included.
   /// - Throws: when it fails, with its messages.
@@ -46,16 +49,20 @@ final class Workbench {
   }
 
   /// Compiles C or C++ text to a plugin with one exported symbol.
-  func compile(_ name: String, _ source: String, cpp: Bool = false, include: String = "include") throws -> String {
+  func compile(_ name: String, _ source: String, cpp: Bool = false, include: String = "include") throws
+    -> String
+  {
     let text = "\(folder)/\(name).\(cpp ? "cpp" : "c")"
     try source.write(toFile: text, atomically: true, encoding: .utf8)
     return try build(name, text, cpp: cpp, include: include)
   }
 
-  func build(_ name: String, _ file: String, cpp: Bool = false, include: String = "include") throws -> String {
+  func build(_ name: String, _ file: String, cpp: Bool = false, include: String = "include") throws -> String
+  {
     let object = "\(folder)/\(name).so"
     let dialect =
-      cpp ? ["-std=c++17", "-Wpedantic", "-fvisibility-inlines-hidden", "-I", "\(Self.sdk)/cpp"] : ["-std=c11"]
+      cpp
+      ? ["-std=c++17", "-Wpedantic", "-fvisibility-inlines-hidden", "-I", "\(Self.sdk)/cpp"] : ["-std=c11"]
     try Self.run(
       cpp ? "c++" : "cc",
       dialect + [
