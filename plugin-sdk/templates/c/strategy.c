@@ -125,7 +125,7 @@ static aegis_status process(aegis_instance *instance, aegis_batch *batch) {
         .ts_ns = event->ts_ns,
         .horizon_ns = b->lookback * 60000000000,
         .return_fraction = (double)side * b->expected_fraction,
-        .confidence = 0.55f,
+        .confidence = 0.65f,
         .stddev_fraction = NAN,
         .stop_fraction = NAN, /* the engine's default */
         .target_fraction = NAN,

@@ -29,11 +29,11 @@ static void read_bars(const char *path) {
   REQUIRE(fgets(line, sizeof line, file)); /* the names of the columns */
   while (fgets(line, sizeof line, file)) {
     REQUIRE(n_events < BARS_MAX);
-    long long open_s;
+    long long open_ms;
     aegis_bar bar;
-    REQUIRE(sscanf(line, "%lld,%lf,%lf,%lf,%lf,%lf", &open_s, &bar.open, &bar.high, &bar.low, &bar.close,
+    REQUIRE(sscanf(line, "%lld,%lf,%lf,%lf,%lf,%lf", &open_ms, &bar.open, &bar.high, &bar.low, &bar.close,
                    &bar.volume) == 6);
-    events[n_events] = (aegis_event){.ts_ns = (open_s + 60) * 1000000000,
+    events[n_events] = (aegis_event){.ts_ns = (open_ms + 60000) * 1000000,
                                      .u = {.bar = bar},
                                      .kind = AEGIS_EV_BAR,
                                      .flags = AEGIS_TIMEFRAME_1M | AEGIS_EVENT_COMPLETE,

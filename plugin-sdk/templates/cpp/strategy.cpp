@@ -51,7 +51,7 @@ class TemplateStrategy final : public aegis::Strategy {
       const int side = absorb(channels_[event.instrument], *bar);
       // Learn from history and from incomplete bars, but say nothing on them.
       if (side == 0 || events.is_warmup() || !aegis::is_complete(event)) continue;
-      out.emit(aegis::signal(event, side * expected_fraction_, 0.55f, lookback_ * 60'000'000'000));
+      out.emit(aegis::signal(event, side * expected_fraction_, 0.65f, lookback_ * 60'000'000'000));
     }
   }
 

@@ -28,12 +28,12 @@ std::vector<aegis_event> read_bars(const char *path) {
   std::getline(file, line);  // the names of the columns
   std::vector<aegis_event> events;
   while (std::getline(file, line)) {
-    long long open_s = 0;
+    long long open_ms = 0;
     aegis_event event{};
     aegis_bar &bar = event.u.bar;
-    REQUIRE(std::sscanf(line.c_str(), "%lld,%lf,%lf,%lf,%lf,%lf", &open_s, &bar.open, &bar.high, &bar.low, &bar.close,
+    REQUIRE(std::sscanf(line.c_str(), "%lld,%lf,%lf,%lf,%lf,%lf", &open_ms, &bar.open, &bar.high, &bar.low, &bar.close,
                         &bar.volume) == 6);
-    event.ts_ns = (open_s + 60) * 1'000'000'000;
+    event.ts_ns = (open_ms + 60'000) * 1'000'000;
     event.kind = AEGIS_EV_BAR;
     event.flags = AEGIS_TIMEFRAME_1M | AEGIS_EVENT_COMPLETE;
     event.seq = events.size() + 1;

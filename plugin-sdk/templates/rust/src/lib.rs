@@ -135,7 +135,7 @@ impl Strategy for TemplateStrategy {
                 out.emit(Signal::new(
                     event,
                     expected,
-                    0.55,
+                    0.65,
                     self.lookback * 60_000_000_000,
                 ));
             }

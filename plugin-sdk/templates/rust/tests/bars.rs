@@ -18,7 +18,7 @@ fn bars() -> Vec<abi::Event> {
             volume: numbers[5],
         };
         abi::Event {
-            ts_ns: (numbers[0] as i64 + 60) * 1_000_000_000,
+            ts_ns: (numbers[0] as i64 + 60_000) * 1_000_000,
             u: abi::Payload { bar },
             instrument: 0,
             kind: abi::EV_BAR,
