@@ -29,6 +29,8 @@ public enum PluginError: Error, Hashable, Sendable {
   case unfit(plugin: String, reason: String)
   /// A child process that looks at a plugin could not be used.
   case scannerFailed(path: String, reason: String)
+  /// A plugin in a process of its own could not be started, or ended while something was asked of it.
+  case isolated(plugin: String, phase: PluginPhase, reason: String)
 }
 
 extension PluginError: CustomStringConvertible {
@@ -73,6 +75,8 @@ extension PluginError: CustomStringConvertible {
     case .unfit(_, let reason): reason
     case .scannerFailed(let path, let reason):
       "plugin scanner \(path): \(reason)"
+    case .isolated(let plugin, let phase, let reason):
+      "plugin \(plugin), isolated: \(phase.words): \(reason)"
     }
   }
 

@@ -44,7 +44,7 @@ public struct PluginScanReport: Sendable, Hashable {
       case .wrongVersion: .incompatible
       case .writableByOthers, .wrongOwner, .unreadable: .refused
       case .linkerRefused, .malformed, .unknownPlugin, .alreadyLoaded, .unknownParameter, .badParameter,
-        .createFailed, .cacheUnusable, .limit, .stateRefused, .unfit, .scannerFailed:
+        .createFailed, .cacheUnusable, .limit, .stateRefused, .unfit, .scannerFailed, .isolated:
         .failed
       }
     self.init(file: file, state: state, reason: error.description)

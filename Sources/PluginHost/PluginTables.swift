@@ -123,7 +123,7 @@ struct PluginTables {
       abiMinor: entry.abi_minor, file: file, sha256: sha256)
   }
 
-  private static func isIdentifierByte(_ byte: UInt8) -> Bool {
+  static func isIdentifierByte(_ byte: UInt8) -> Bool {
     switch byte {
     case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
     case UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."): true

@@ -8,6 +8,7 @@ import PluginHost
 //   aegis-plugin-host rehearse FILE …         a reload, tried out; for the engine
 //   aegis-plugin-host functions FILE [SYM…]   one line of JSON per typed function
 //   aegis-plugin-host call FILE < REQUEST     one typed function called once
+//   aegis-plugin-host run                     an isolated plugin; started by the engine only
 //
 // Exit status: 0 fine, 1 the plugin failed, 2 wrong usage.
 
@@ -41,6 +42,10 @@ func usage(_ problem: String) -> Never {
 
 let words = CommandLine.arguments.dropFirst()
 guard let verb = words.first else { usage("no command") }
+if verb == "run" {
+  guard words.count == 1 else { usage("run takes no arguments") }
+  exit(runIsolatedPlugin())
+}
 guard let file = words.dropFirst().first else { usage("\(verb) needs a file") }
 
 switch verb {
