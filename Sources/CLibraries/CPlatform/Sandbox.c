@@ -33,6 +33,12 @@ int aegis_seal_memory(int descriptor, int forbids_new_writers) {
   return fcntl(descriptor, F_ADD_SEALS, seals) == 0 ? 0 : -errno;
 }
 
+int aegis_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC) == 0 ? 0 : -errno; }
+
+int aegis_spawn_closing_from(posix_spawn_file_actions_t *actions, int first) {
+  return -posix_spawn_file_actions_addclosefrom_np(actions, first);
+}
+
 int aegis_open_process(int process) {
   long descriptor = syscall(SYS_pidfd_open, process, 0);  // closed on exec by itself
   return descriptor < 0 ? -errno : (int)descriptor;

@@ -3,6 +3,7 @@
 // Everything returns 0 or a descriptor on success, -errno on failure, unless a line says otherwise.
 #ifndef AEGIS_SANDBOX_H
 #define AEGIS_SANDBOX_H
+#include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,10 @@ int aegis_sealable_memory(const char *name);
 /// Fixes the size of such a file for ever, and with `forbids_new_writers` refuses every writable mapping and every
 /// write from now on; mappings that exist keep working. No further seal can be set.
 int aegis_seal_memory(int descriptor, int forbids_new_writers);
+/// A pipe closed on exec: `ends[0]` reads, `ends[1]` writes.
+int aegis_pipe(int ends[2]);
+/// Has a process that is about to be started close every descriptor from `first` on.
+int aegis_spawn_closing_from(posix_spawn_file_actions_t *actions, int first);
 /// A descriptor that becomes readable when the process ends, closed on exec.
 int aegis_open_process(int process);
 
