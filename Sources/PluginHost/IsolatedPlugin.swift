@@ -232,6 +232,9 @@ public final class IsolatedPlugin: @unchecked Sendable {
     }
   }
 
+  /// Closes this end of the channel, as the end of the engine would: for tests.
+  func dropChannel() { shutdown(process.control, Int32(SHUT_RDWR)) }
+
   private func ask(
     _ kind: IsolatedMessageKind, _ body: [UInt8] = [], phase: PluginPhase
   ) throws(PluginError) -> [UInt8] {
@@ -263,8 +266,10 @@ struct IsolatedAsking {
     let deadline = aegis_monotonic_nanoseconds() + Int64(milliseconds) * 1_000_000
     do throws(IsolatedChannel.Failure) {
       let position = process.inputHeader.published.pointee.load(ordering: .acquiring)
-      try channel.send(kind, body, position: position, deadline: deadline)
+      // Counted before it is sent: a process that sees the count waits for the message, one that had the message before
+      // the count would wait for another.
       process.inputHeader.messages.pointee.wrappingAdd(1, ordering: .releasing)
+      try channel.send(kind, body, position: position, deadline: deadline)
       process.wake()
       let message = try channel.receive(deadline: deadline, byteCountMax: limits.stateByteCountMax + (64 << 20))
       switch message.kind {

@@ -225,7 +225,10 @@ final class IsolatedProcess: Sendable {
   /// What the process wrote down while it died; believed only as far as it agrees with the kernel.
   private func details(_ signal: Int32) -> String {
     let words = page.lastWords.pointee
-    guard words.signal == UInt32(signal) else { return "" }
+    guard words.signal == UInt32(signal) else {
+      // Starting a thread blocks signals first, so its end leaves no words.
+      return signal == SIGSYS ? ": one made with all signals blocked, as starting a thread is" : ""
+    }
     var text = ""
     if signal == SIGSYS {
       let name = aegis_system_call_name(words.system_call).map { String(cString: $0) }
