@@ -162,6 +162,9 @@ struct PluginFile: ~Copyable {
 
   deinit { bytes.deallocate() }
 
+  /// The content as text; bytes that are not UTF-8 are replaced.
+  func text() -> String { String(decoding: bytes, as: UTF8.self) }
+
   func sha256() -> String { SHA256.hexadecimal(UnsafeRawBufferPointer(bytes)) }
 
   /// - Throws: `.notLoadable`, `.missingSymbol`, `.wrongVersion`: what can be known without running its code.
