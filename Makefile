@@ -7,7 +7,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 CONFIGURATION ?= release
 BUILD_FLAGS ?=
 
-.PHONY: build run test soak conformance bench lint format deps test-deps toolchain plugins sdk clean
+.PHONY: build run test soak conformance bench lint format deps test-deps toolchain plugins trusted sdk clean
 
 build: deps
 	swift build -c $(CONFIGURATION) $(BUILD_FLAGS) --product aegis
@@ -24,6 +24,14 @@ build: deps
 plugins:
 	@mkdir -p build/plugins
 	$(MAKE) --no-print-directory -C Plugins/TrendFollowerC OUT=$(CURDIR)/build/plugins
+	$(MAKE) --no-print-directory trusted
+
+# What is built here is trusted by its hash; the engine reads the list beside its plugins. Nothing else in the folder is
+# on it.
+BUNDLED := libtrend_follower.so libtrend_follower_c.so libindicators.so
+trusted:
+	@cd build/plugins && for file in $(BUNDLED); do [ ! -e $$file ] || sha256sum $$file; done >trusted.sha256.new \
+	  && chmod 0644 trusted.sha256.new && mv trusted.sha256.new trusted.sha256
 
 # The SDK beside the program, where `aegis plugins new` finds it; without what building leaves in the sources.
 sdk:

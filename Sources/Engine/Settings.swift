@@ -1,4 +1,5 @@
 public import Market
+public import PluginHost
 public import Storage
 public import Trading
 
@@ -57,6 +58,10 @@ public struct Settings: Sendable, Equatable {
   public struct Plugins: Sendable, Equatable {
     /// The folder a name without a slash is looked up in; nil is `plugins` beside the executable.
     public var directory: String?
+    /// Where plugins run that do not say otherwise themselves.
+    public var placement = PlacementSetting.auto
+    /// How much of the sandbox of isolated plugins must be there.
+    public var sandbox = SandboxMode.required
     /// Empty loads nothing: the engine then watches and never trades. The default is the bundled sample, so that a
     /// first start has something to show.
     public var load: [Choice] = [Choice(path: "trend_follower")]
@@ -74,11 +79,16 @@ public struct Settings: Sendable, Equatable {
       public var id: String?
       /// Given to the plugin as text; it knows their types.
       public var parameters: [Parameter] = []
+      /// Where it runs; nil = as `plugins.placement` says.
+      public var placement: PlacementSetting?
 
-      public init(path: String, id: String? = nil, parameters: [Parameter] = []) {
+      public init(
+        path: String, id: String? = nil, parameters: [Parameter] = [], placement: PlacementSetting? = nil
+      ) {
         self.path = path
         self.id = id
         self.parameters = parameters
+        self.placement = placement
       }
     }
 

@@ -4,7 +4,7 @@ import Storage
 extension Settings {
   /// Every single-valued setting. `plugins.load` alone is a list of tables and read by `SettingsPlugins`.
   static func fields() -> [SettingsField] {
-    general() + market() + engine() + simulatorFields() + deskFields()
+    general() + placementFields() + market() + engine() + simulatorFields() + deskFields()
   }
 
   private static func general() -> [SettingsField] {

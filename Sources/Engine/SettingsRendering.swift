@@ -1,5 +1,6 @@
 import BinanceWire
 import Foundation
+import PluginHost
 
 /// The effective settings as text: for people, and for a child process that must start with the very same.
 public enum SettingsRendering {
@@ -19,7 +20,7 @@ public enum SettingsRendering {
       "\(field.key): \(json(of: field.get(settings)))  # \(field.unit); \(field.environmentName)"
     }
     lines.append(
-      "plugins.load: \(json(of: settings.plugins.load))  # path, id, parameters; AEGIS_PLUGINS_LOAD")
+      "plugins.load: \(json(of: settings.plugins.load))  # path, id, parameters, placement; AEGIS_PLUGINS_LOAD")
     for (name, secret) in [
       (Credentials.keyName, credentials?.apiKey), (Credentials.secretName, credentials?.apiSecret),
     ] {
@@ -88,7 +89,8 @@ public enum SettingsRendering {
     let elements = plugins.map { choice in
       let parameters = choice.parameters.map { "\(quoted($0.name)): \(quoted($0.value))" }
       return "{\"path\": \(quoted(choice.path)), \"id\": \(choice.id.map(quoted) ?? "null"), "
-        + "\"parameters\": {\(parameters.joined(separator: ", "))}}"
+        + "\"parameters\": {\(parameters.joined(separator: ", "))}"
+        + (choice.placement.map { ", \"placement\": \(quoted($0.rawValue))" } ?? "") + "}"
     }
     return "[" + elements.joined(separator: ", ") + "]"
   }

@@ -1,3 +1,5 @@
+import PluginHost
+
 /// The strict walk over a parsed file: every key must be a setting, every value of the right shape.
 struct SettingsWalk {
   /// More plugins than a decision thread could serve in time.
@@ -121,6 +123,7 @@ struct SettingsWalk {
     var path: String?
     var id: String?
     var parameters: [Settings.Plugins.Parameter] = []
+    var placement: PlacementSetting?
     for member in map {
       let (name, located) = (member.key, member.value)
       switch (name, located.value) {
@@ -144,21 +147,30 @@ struct SettingsWalk {
           parameters.append(Settings.Plugins.Parameter(name: name, value: text))
         }
       case ("parameters", .empty): break
-      case ("path", _), ("id", _):
+      case ("placement", .scalar(let text)):
+        placement = PlacementSetting(rawValue: text)
+        if placement == nil {
+          add(
+            "\(key).placement", located.line, "\(SettingsCheck.shown(text)) is no placement",
+            "write auto, inproc or isolated")
+        }
+      case ("placement", .empty): break
+      case ("path", _), ("id", _), ("placement", _):
         add("\(key).\(name)", located.line, "is no plain value", "give one text")
       case ("parameters", _):
         add("\(key).parameters", located.line, "is not a table", "write `name: value` lines")
       default:
         add(
           "\(key).\(SettingsCheck.plain(name))", located.line, "is not a setting",
-          SettingsSuggestion.text(for: name, among: ["path", "id", "parameters"]))
+          SettingsSuggestion.text(for: name, among: ["path", "id", "parameters", "placement"]))
       }
     }
     guard let path else {
       if !map.contains(where: { $0.key == "path" }) { add("\(key).path", line, "is missing", "give a path") }
       return
     }
-    append(Settings.Plugins.Choice(path: path, id: id, parameters: parameters), key, line)
+    append(
+      Settings.Plugins.Choice(path: path, id: id, parameters: parameters, placement: placement), key, line)
   }
 }
 

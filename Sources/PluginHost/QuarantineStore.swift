@@ -113,6 +113,7 @@ public struct QuarantineStore: Sendable, Hashable {
   }
 
   /// Reads, changes and writes the file while no other process does.
+  @discardableResult
   public static func update<Value>(
     path: String, _ change: (inout QuarantineStore) throws(StoreFileError) -> Value
   ) throws(StoreFileError) -> Value {

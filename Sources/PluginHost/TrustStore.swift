@@ -187,6 +187,7 @@ public struct TrustStore: Sendable, Hashable {
   }
 
   /// Reads, changes and writes the file while no other process does.
+  @discardableResult
   public static func update<Value>(
     path: String, _ change: (inout TrustStore) throws(StoreFileError) -> Value
   ) throws(StoreFileError) -> Value {

@@ -3,9 +3,10 @@ import Engine
 
 struct Plugins: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Look at plugins, make them, call them, and change them while the engine trades.",
-    subcommands: [List.self, New.self, Call.self, Bind.self, Reload.self, Rollback.self],
-    defaultSubcommand: List.self)
+    abstract: "Look at plugins, make them, call them, trust them, and change them while the engine trades.",
+    subcommands: [
+      List.self, New.self, Call.self, Bind.self, Trust.self, Unquarantine.self, Reload.self, Rollback.self,
+    ], defaultSubcommand: List.self)
 
   struct List: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
