@@ -152,7 +152,8 @@ let package = Package(
       name: "SimulatorServerTests", dependencies: ["SimulatorServer", "Simulator", "BinanceWire", "Market"],
       swiftSettings: settings),
     .testTarget(
-      name: "PluginHostTests", dependencies: ["PluginHost", "CPlatform", "Market", pluginABI], swiftSettings: settings),
+      name: "PluginHostTests", dependencies: ["PluginHost", "CPlatform", "Market", pluginABI],
+      swiftSettings: settings),
     .testTarget(
       name: "PluginSDKTests", dependencies: ["Engine", "PluginHost", "Market", pluginABI, pluginKit],
       swiftSettings: settings),

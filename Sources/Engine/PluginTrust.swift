@@ -11,7 +11,9 @@ public enum PluginTrust {
   }
 
   public static func trustPath(_ settings: Settings) -> String { "\(settings.dataDirectory)/trust.json" }
-  public static func quarantinePath(_ settings: Settings) -> String { "\(settings.dataDirectory)/quarantine.json" }
+  public static func quarantinePath(_ settings: Settings) -> String {
+    "\(settings.dataDirectory)/quarantine.json"
+  }
 
   /// The trust of this data directory together with what was built beside the engine.
   public static func load(_ settings: Settings) throws(StoreFileError) -> TrustStore {
@@ -41,7 +43,9 @@ public enum PluginTrust {
           kind: "plugin", sha256: $0.sha256, id: $0.id, how: $0.how,
           since: Date(timeIntervalSince1970: TimeInterval($0.seconds)))
       }
-      entries += store.bundled.sorted().map { Entry(kind: "plugin", sha256: $0, how: "built with this engine") }
+      entries += store.bundled.sorted().map {
+        Entry(kind: "plugin", sha256: $0, how: "built with this engine")
+      }
       entries += store.folders.map {
         Entry(kind: "folder", path: $0.path, since: Date(timeIntervalSince1970: TimeInterval($0.seconds)))
       }
@@ -80,7 +84,8 @@ public enum PluginTrust {
       }
       let name = id.isEmpty ? sha256 : "\(id) \(sha256)"
       if isRevoked {
-        return "\(name) is not trusted any more; it runs isolated, for the virtual ledger, from the next start"
+        return
+          "\(name) is not trusted any more; it runs isolated, for the virtual ledger, from the next start"
       }
       return isChanged
         ? "\(name) is trusted: it may run inside the engine and its signals may be traded, from the next start or reload"
@@ -116,11 +121,9 @@ public enum PluginTrust {
     let isFile = access(subject, F_OK) == 0
     if TrustStore.isPrefix(digits), !isFile || TrustStore.isHash(digits) {
       if TrustStore.isHash(digits) { return (digits, nil) }
-      var known: [String: String?] = [:]
-      for (hash, file) in files(settings) { known[hash] = file }
-      if isRevoked {
-        for plugin in try attempt({ try load(settings).plugins }) { known[plugin.sha256] = known[plugin.sha256] ?? nil }
-      }
+      var known = Dictionary(files(settings)) { first, _ in first }
+      let trusted = try attempt { try load(settings).plugins }
+      for plugin in trusted where known[plugin.sha256] == nil { known[plugin.sha256] = "" }
       let matches = known.filter { $0.key.hasPrefix(digits) }
       guard let match = matches.first else {
         throw Failure(
@@ -128,9 +131,10 @@ public enum PluginTrust {
       }
       guard matches.count == 1 else {
         throw Failure(
-          description: "\(digits) is ambiguous: \(matches.keys.sorted().joined(separator: ", "))", exitCode: 2)
+          description: "\(digits) is ambiguous: \(matches.keys.sorted().joined(separator: ", "))", exitCode: 2
+        )
       }
-      return (match.key, match.value)
+      return (match.key, match.value.isEmpty ? nil : match.value)
     }
     guard isFile else {
       throw Failure(
@@ -192,7 +196,8 @@ public enum PluginTrust {
       }
       guard matches.count <= 1 || subject == "all" else {
         throw Failure(
-          description: "\(digits) is ambiguous: \(matches.map(\.sha256).joined(separator: ", "))", exitCode: 2)
+          description: "\(digits) is ambiguous: \(matches.map(\.sha256).joined(separator: ", "))", exitCode: 2
+        )
       }
       if !matches.isEmpty {
         try QuarantineStore.update(path: path) { store in

@@ -20,7 +20,8 @@ public enum SettingsRendering {
       "\(field.key): \(json(of: field.get(settings)))  # \(field.unit); \(field.environmentName)"
     }
     lines.append(
-      "plugins.load: \(json(of: settings.plugins.load))  # path, id, parameters, placement; AEGIS_PLUGINS_LOAD")
+      "plugins.load: \(json(of: settings.plugins.load))  # path, id, parameters, placement; AEGIS_PLUGINS_LOAD"
+    )
     for (name, secret) in [
       (Credentials.keyName, credentials?.apiKey), (Credentials.secretName, credentials?.apiSecret),
     ] {

@@ -268,7 +268,11 @@ struct IsolatedFeed {
     var high = published
     while low < high {
       let middle = low + (high - low) / 2
-      if offered[Int(middle) & (offeredCapacity - 1)].sequence < sequence { low = middle + 1 } else { high = middle }
+      if offered[Int(middle) & (offeredCapacity - 1)].sequence < sequence {
+        low = middle + 1
+      } else {
+        high = middle
+      }
     }
     guard low < published else { return nil }
     let found = offered[Int(low) & (offeredCapacity - 1)]
@@ -303,7 +307,9 @@ struct IsolatedFeed {
   }
 
   func featureRow(_ index: Int) -> UnsafeBufferPointer<Float> {
-    guard (0..<Self.signalsPerPollMax).contains(index) else { return UnsafeBufferPointer(start: nil, count: 0) }
+    guard (0..<Self.signalsPerPollMax).contains(index) else {
+      return UnsafeBufferPointer(start: nil, count: 0)
+    }
     return UnsafeBufferPointer(
       start: featureRows + index * layout.featureStride, count: Int(featureCounts[index]))
   }

@@ -19,7 +19,8 @@ struct IsolatedOutput: BitwiseCopyable {
   /// Records the ring has room for.
   var roomCount: Int {
     // Acquire: the engine has read a slot before it is written again; pairs with its release of `taken`.
-    layout.outputCapacity - Int(truncatingIfNeeded: produced &- status.taken.pointee.load(ordering: .acquiring))
+    layout.outputCapacity
+      - Int(truncatingIfNeeded: produced &- status.taken.pointee.load(ordering: .acquiring))
   }
 
   /// - Precondition: there is room.

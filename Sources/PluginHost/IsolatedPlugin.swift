@@ -258,7 +258,8 @@ struct IsolatedAsking {
   let limits: IsolationLimits
 
   func ask(
-    _ kind: IsolatedMessageKind, _ body: [UInt8], answer: IsolatedMessageKind, phase: PluginPhase, name: String
+    _ kind: IsolatedMessageKind, _ body: [UInt8], answer: IsolatedMessageKind, phase: PluginPhase,
+    name: String
   ) throws(PluginError) -> [UInt8] {
     process.expect(phase, expectsEnd: kind == .end)
     defer { process.expect(nil) }
@@ -271,7 +272,8 @@ struct IsolatedAsking {
       process.inputHeader.messages.pointee.wrappingAdd(1, ordering: .releasing)
       try channel.send(kind, body, position: position, deadline: deadline)
       process.wake()
-      let message = try channel.receive(deadline: deadline, byteCountMax: limits.stateByteCountMax + (64 << 20))
+      let message = try channel.receive(
+        deadline: deadline, byteCountMax: limits.stateByteCountMax + (64 << 20))
       switch message.kind {
       case answer: return message.body
       case .failed:

@@ -152,7 +152,8 @@ final class IsolatedProcess: Sendable {
     case .slow(let elapsed):
       softOverruns.wrappingAdd(1, ordering: .relaxed)
       if softOverruns.load(ordering: .relaxed) == 1 {
-        log(.warning, "a call took more than \(limits.softBudgetNanoseconds / 1000) µs (\(elapsed / 1000) µs)")
+        log(
+          .warning, "a call took more than \(limits.softBudgetNanoseconds / 1000) µs (\(elapsed / 1000) µs)")
       }
     case .hung(let elapsed):
       let milliseconds = Int(elapsed / 1_000_000)
@@ -236,7 +237,8 @@ final class IsolatedProcess: Sendable {
     }
     if signal == SIGSEGV || signal == SIGBUS { text += " at address 0x\(String(words.address, radix: 16))" }
     if words.peak_bytes > UInt64(limits.addressSpaceByteCountMax) / 10 * 8 {
-      text += ", with \(words.peak_bytes >> 20) MB of the \(limits.addressSpaceByteCountMax >> 20) MB it may use"
+      text +=
+        ", with \(words.peak_bytes >> 20) MB of the \(limits.addressSpaceByteCountMax >> 20) MB it may use"
     }
     return text
   }

@@ -37,7 +37,9 @@ enum IsolatedState {
   static func save(
     _ instance: UnsafeMutablePointer<aegis_instance>, _ table: aegis_ext_state?, byteCountMax: Int
   ) -> Result<[UInt8], Failure> {
-    guard let save = table?.save else { return .failure(Failure(reason: "it keeps no state (aegis.state/1)")) }
+    guard let save = table?.save else {
+      return .failure(Failure(reason: "it keeps no state (aegis.state/1)"))
+    }
     let target = Sink(byteCountMax: byteCountMax)
     var sink = aegis_sink(
       ctx: Unmanaged.passUnretained(target).toOpaque(),

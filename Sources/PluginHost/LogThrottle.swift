@@ -78,7 +78,8 @@ struct LogThrottle {
     var text = partial[...]
     if text.first == 1 {
       level =
-        text.dropFirst().first.flatMap { PluginLogLevel(rawValue: Int32($0) - Int32(UInt8(ascii: "0"))) } ?? .info
+        text.dropFirst().first.flatMap { PluginLogLevel(rawValue: Int32($0) - Int32(UInt8(ascii: "0"))) }
+        ?? .info
       text = text.dropFirst(2)
     } else if !text.isEmpty {
       lastPrinted = Self.clean(text)

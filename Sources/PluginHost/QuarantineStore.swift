@@ -60,7 +60,8 @@ public struct QuarantineStore: Sendable, Hashable {
     var record =
       records.first { $0.sha256 == sha256 }
       ?? Record(
-        sha256: sha256, id: id, file: file, reason: reason, phase: phase, backtracePath: backtracePath, count: 0,
+        sha256: sha256, id: id, file: file, reason: reason, phase: phase, backtracePath: backtracePath,
+        count: 0,
         since: seconds, until: nil)
     if record.count > 0, seconds - max(record.since, record.until ?? .min) > Self.forgivenAfterSeconds,
       record.until != nil

@@ -21,7 +21,8 @@ struct Sandbox {
   init(_ mode: SandboxMode, limits: IsolationLimits, writableFolder: String?) throws(IsolatedTrouble) {
     self.mode = mode
     var bounds = aegis_resource_bounds(
-      address_space_bytes: UInt64(limits.addressSpaceByteCountMax), file_bytes: UInt64(limits.fileByteCountMax),
+      address_space_bytes: UInt64(limits.addressSpaceByteCountMax),
+      file_bytes: UInt64(limits.fileByteCountMax),
       open_files: UInt64(limits.openFilesMax), processes: UInt64(limits.processesMax))
     let bounded = aegis_bound_resources(&bounds)
     guard bounded == 0 else { throw .system("set resource limits", -bounded) }
@@ -40,7 +41,8 @@ struct Sandbox {
     if !hasFilter {
       guard mode == .bestEffort else {
         throw .system(
-          "filter system calls (seccomp); allow it, or set plugins.sandbox: best-effort to run without", -filtered)
+          "filter system calls (seccomp); allow it, or set plugins.sandbox: best-effort to run without",
+          -filtered)
       }
       missing.append("system call filter (\(errorText(-filtered)))")
     }

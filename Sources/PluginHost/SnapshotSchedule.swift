@@ -48,7 +48,8 @@ public enum RestartDecision: Sendable, Hashable {
   ///   - failedWithSnapshot: the last start with this snapshot failed while the state was loaded: starting with it again
   ///     would only fail again.
   public static func after(
-    sha256: String, quarantine: QuarantineStore, snapshot: PluginState?, failedWithSnapshot: Bool, seconds: Int64
+    sha256: String, quarantine: QuarantineStore, snapshot: PluginState?, failedWithSnapshot: Bool,
+    seconds: Int64
   ) -> RestartDecision {
     switch quarantine.verdict(sha256: sha256, seconds: seconds) {
     case .quarantined(let record): .wait(until: record.until)

@@ -198,7 +198,8 @@ public struct TrustStore: Sendable, Hashable {
       try file.write(
         store.plugins.map {
           [
-            ("kind", "plugin"), ("sha256", $0.sha256), ("id", $0.id), ("seconds", "\($0.seconds)"), ("how", $0.how),
+            ("kind", "plugin"), ("sha256", $0.sha256), ("id", $0.id), ("seconds", "\($0.seconds)"),
+            ("how", $0.how),
           ]
         } + store.folders.map { [("kind", "folder"), ("path", $0.path), ("seconds", "\($0.seconds)")] })
       return value

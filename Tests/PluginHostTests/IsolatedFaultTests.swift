@@ -23,7 +23,8 @@ struct IsolatedFault: Sendable, CustomTestStringConvertible {
     IsolatedFault(name: "abort", process: "abort();", words: ["SIGABRT"]),
     IsolatedFault(name: "trap", process: "__builtin_trap();", words: ["SIGILL"]),
     IsolatedFault(name: "exit", process: "exit(3);", words: ["status 3"]),
-    IsolatedFault(name: "loop", process: "for (volatile int i = 0;; i++) {}", words: ["did not return within"]),
+    IsolatedFault(
+      name: "loop", process: "for (volatile int i = 0;; i++) {}", words: ["did not return within"]),
     IsolatedFault(
       name: "fork", process: "while (fork() >= 0) {} return AEGIS_OK;", extra: "int fork(void);",
       words: ["forbidden system call", "clone"]),
@@ -51,7 +52,8 @@ struct IsolatedFault: Sendable, CustomTestStringConvertible {
       words: ["SIGSEGV"]),
     IsolatedFault(
       name: "stack", process: "return (aegis_status)deep(b->count);",
-      extra: "static int deep(int n) { volatile char room[4096]; room[n % 4096] = 1; return deep(n + 1) + room[0]; }",
+      extra:
+        "static int deep(int n) { volatile char room[4096]; room[n % 4096] = 1; return deep(n + 1) + room[0]; }",
       words: ["SIGSEGV"]),
     IsolatedFault(
       name: "leak",
@@ -99,7 +101,10 @@ struct IsolatedFaultTests {
   func inConstructor() throws {
     let fixture = try Fixture()
     let path = try fixture.plugin(
-      "bad-load", extra: "int socket(int, int, int); __attribute__((constructor)) static void begin(void) { socket(2, 1, 0); }")
+      "bad-load",
+      extra:
+        "int socket(int, int, int); __attribute__((constructor)) static void begin(void) { socket(2, 1, 0); }"
+    )
     do {
       _ = try fixture.isolate(path)
       Issue.record("it was loaded")

@@ -111,7 +111,8 @@ struct IsolatedPluginTests {
         {sizeof(aegis_subscription), AEGIS_EV_TRADE, 0, 0, 0, 0},
         {sizeof(aegis_subscription), AEGIS_EV_QUOTE, 0, 0, 100, 0}
         """,
-      create: "kept = h; table = h->get_extension(h, AEGIS_HOST_CANDLES); if (!table) return AEGIS_E_UNSUPPORTED;")
+      create:
+        "kept = h; table = h->get_extension(h, AEGIS_HOST_CANDLES); if (!table) return AEGIS_E_UNSUPPORTED;")
     let plugin = try fixture.isolate(path)
     let minute = Timeframe.minute1.nanoseconds
     var events: [MarketEvent] = []

@@ -32,7 +32,9 @@ struct PluginWatchdogTests {
     }
     watchdog.begin(plugin: 5, call: 10_001)
     let isSeen = eventually {
-      reports.kept.withLock { $0.contains { report in if case .hung = report.verdict { true } else { false } } }
+      reports.kept.withLock {
+        $0.contains { report in if case .hung = report.verdict { true } else { false } }
+      }
     }
     watchdog.end()
     watchdog.stop()

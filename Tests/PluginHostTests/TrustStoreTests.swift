@@ -45,7 +45,8 @@ struct TrustStoreTests {
       try store.admitReload(id: "x", file: "/x.so", from: hashA, to: hashB, isPaper: true)
     }
     // Nothing to lose: it was not trusted before either.
-    try store.admitReload(id: "x", file: "/x.so", from: hashB, to: String(repeating: "c3", count: 32), isPaper: true)
+    try store.admitReload(
+      id: "x", file: "/x.so", from: hashB, to: String(repeating: "c3", count: 32), isPaper: true)
     store.trust(sha256: hashB, id: "x", seconds: 2, how: "test")
     try store.admitReload(id: "x", file: "/x.so", from: hashA, to: hashB, isPaper: true)
     let revoked = (store.revoke(sha256: hashB), store.revoke(sha256: hashB))
@@ -85,7 +86,9 @@ struct TrustStoreTests {
     let fixture = try Fixture()
     chmod(fixture.folder, 0o777)
     var store = TrustStore()
-    let error = #expect(throws: StoreFileError.self) { _ = try store.trust(folder: fixture.folder, seconds: 1) }
+    let error = #expect(throws: StoreFileError.self) {
+      _ = try store.trust(folder: fixture.folder, seconds: 1)
+    }
     #expect(error?.description.contains("chmod go-w") == true)
     chmod(fixture.folder, 0o700)
   }
@@ -104,7 +107,8 @@ struct TrustStoreTests {
     #expect(store.folders.count == 1 && store.damagedLines.isEmpty)
     var status = stat()
     #expect(stat(path, &status) == 0 && status.st_mode & 0o777 == 0o600)
-    #expect((try JSONSerialization.jsonObject(with: Data(contentsOf: URL(filePath: path))) as? [Any])?.count == 2)
+    #expect(
+      (try JSONSerialization.jsonObject(with: Data(contentsOf: URL(filePath: path))) as? [Any])?.count == 2)
 
     chmod(path, 0o666)
     #expect(throws: StoreFileError.self) { _ = try TrustStore.load(path: path) }

@@ -18,7 +18,8 @@ import PluginHost
     }
     let trips = arguments.count > 3 ? max(100, Int(arguments[3]) ?? 20_000) : 20_000
     try measure("isolated rtt spinning", arguments, trips: trips, spinCount: 1 << 28, restMicroseconds: 0)
-    try measure("isolated rtt sleeping", arguments, trips: min(trips, 2_000), spinCount: 0, restMicroseconds: 300)
+    try measure(
+      "isolated rtt sleeping", arguments, trips: min(trips, 2_000), spinCount: 0, restMicroseconds: 300)
   }
 
   /// - Parameter restMicroseconds: pause before each event, long enough for the plugin's process to fall asleep.
