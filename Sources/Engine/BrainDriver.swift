@@ -73,6 +73,7 @@ struct BrainDriver<Venue: Exchange & ~Copyable>: ~Copyable {
       takeInputs()
       if let question = mailbox.take() { answer(question) }
       if let seatShown { showHistory(to: seatShown) }
+      if loop.plugins.hasIsolated { loop.takeIsolatedSignals() }
       let isIdle = takeMarket() == 0
       batches &+= 1
       if isIdle || batches % Self.batchesPerClockReading == 0 {

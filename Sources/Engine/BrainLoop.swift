@@ -38,6 +38,8 @@ public struct BrainLoop<Venue: Exchange & ~Copyable, Journal: JournalSink & ~Cop
   private var offered: UInt64 = 0
   private var fingerprint: UInt64 = 0xCBF2_9CE4_8422_2325
   private var nextCheckpoint: Instant = .never
+  /// Seats whose signals open virtual lots and no orders.
+  private let ledgerOnly: Set<UInt16>
   /// Seats whose signals are recorded only.
   private var suspended: Set<UInt16> = []
   /// Why the newest `.plugin` input could not be carried out; nil when it was.
@@ -63,12 +65,13 @@ public struct BrainLoop<Venue: Exchange & ~Copyable, Journal: JournalSink & ~Cop
   ///   - reportsAreInputs: true when the venue is on the wire and the driver feeds its reports with `take(_:)`; false
   ///     when the venue answers from its inputs alone and is settled here.
   ///   - journalsCandles: closed candles become journal entries, for the store.
+  ///   - ledgerOnly: seats of plugins nobody trusts: their signals open virtual lots and no orders.
   ///   - entryFilter: what candles must fulfil before anything is opened; nil asks for nothing.
   public init(
     venue: consuming Venue, journal: consuming Journal, desk: consuming Desk, candles: consuming CandleBook,
     ledger: consuming VirtualLedger, plugins: consuming PluginSet, rules: [InstrumentRules],
     reportsAreInputs: Bool, journalsCandles: Bool, ringSequence: UInt64 = 0, isWarm: Bool = false,
-    entryFilter: EntryFilter? = nil
+    entryFilter: EntryFilter? = nil, ledgerOnly: Set<UInt16> = []
   ) {
     self.venue = venue
     self.journal = journal
@@ -83,6 +86,7 @@ public struct BrainLoop<Venue: Exchange & ~Copyable, Journal: JournalSink & ~Cop
     self.reportsAreInputs = reportsAreInputs
     self.journalsCandles = journalsCandles
     self.entryFilter = entryFilter
+    self.ledgerOnly = ledgerOnly
     self.ringSequence = ringSequence
     blend = SignalBlend(instrumentCount: rules.count)
     out = DeskOutput()
@@ -151,6 +155,8 @@ public struct BrainLoop<Venue: Exchange & ~Copyable, Journal: JournalSink & ~Cop
     case .ringGap: candles.markIncomplete(until: now)
     case .plugin:
       if let (seat, change) = input.pluginChange { apply(change, to: seat) }
+    case .isolatedSignal:
+      if let signal = input.pluginSignal { consider(signal, isFromBar: true) }
     case .clock: sweep()
     case .runReady, .report, .signal, .verdict, .command, .positionChanged, .tradeClosed, .lotOpened,
       .lotClosed,
@@ -284,9 +290,12 @@ public struct BrainLoop<Venue: Exchange & ~Copyable, Journal: JournalSink & ~Cop
     record(.signal(signal, time: now))
     if signal.flags.contains(.observation) || suspended.contains(signal.plugin) { return }
     var context = context(of: signal.instrument, isFromBar: isFromBar)
+    context.pluginIsTrusted = !ledgerOnly.contains(signal.plugin)
     filter(signal, &context)
-    // A signal that is filtered out is no part of later ideas; all it may do is close.
-    guard let idea = context.isFilteredOut ? signal : blend.absorb(signal, now: now) else { return }
+    // A signal that is filtered out is no part of later ideas; all it may do is close. One that is not trusted may not
+    // even do that.
+    let stands = !context.isFilteredOut && context.pluginIsTrusted
+    guard let idea = stands ? blend.absorb(signal, now: now) : signal else { return }
     let verdict = desk.consider(idea, now: now, context: context, out: &out)
     ledger.open(signal, verdict: verdict, now: now, out: &out)
     flush()
@@ -349,6 +358,15 @@ public struct BrainLoop<Venue: Exchange & ~Copyable, Journal: JournalSink & ~Cop
       guard let (timeframe, candle, _) = next else { return }
       cursors[timeframe, default: 0] += 1
       body(&self, .bar(instrument, timeframe, candle))
+    }
+  }
+
+  /// What plugins in other processes have said becomes inputs.
+  mutating func takeIsolatedSignals() {
+    while true {
+      let count = plugins.pollIsolated(into: signals)
+      guard count > 0 else { return }
+      for index in 0..<count { take(.isolatedSignal(signals[index], time: now)) }
     }
   }
 

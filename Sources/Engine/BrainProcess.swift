@@ -25,24 +25,28 @@ public enum BrainProcess {
     let table = try assignment.loadInstrumentTable()
     let recovered = try Recovery.lastRun(
       in: assignment.directory, openingBalance: settings.openingBalance, logger: logger)
+    let policy = try PluginPolicy(settings, folder: assignment.directory.plugins, logger: logger)
     let plan = try BrainPlan(
-      assignment: assignment, settings: settings, table: table, run: recovered.nextRun, logger: logger)
+      assignment: assignment, settings: settings, table: table, run: recovered.nextRun, logger: logger,
+      policy: policy)
     switch settings.mode {
-    case .live: try await runLive(plan, recovered, logger)
-    case .paper, .backtest: try runOnPaper(plan, recovered, logger)
+    case .live: try await runLive(plan, recovered, policy, logger)
+    case .paper, .backtest: try runOnPaper(plan, recovered, policy, logger)
     }
   }
 
-  private static func runOnPaper(_ plan: consuming BrainPlan, _ recovered: Recovery, _ logger: Logger) throws
-  {
+  private static func runOnPaper(
+    _ plan: consuming BrainPlan, _ recovered: Recovery, _ policy: PluginPolicy, _ logger: Logger
+  ) throws {
     var exchange = SimulatedExchange(instruments: plan.table, settings: plan.settings.paperExchange)
     exchange.restore(from: recovered.openingEntries())
-    try start(plan, recovered, venue: exchange, reportsAreInputs: false, flattensOnDrain: false, logger)
+    try start(
+      plan, recovered, venue: exchange, reportsAreInputs: false, flattensOnDrain: false, policy, logger)
   }
 
-  private static func runLive(_ plan: consuming BrainPlan, _ recovered: Recovery, _ logger: Logger)
-    async throws
-  {
+  private static func runLive(
+    _ plan: consuming BrainPlan, _ recovered: Recovery, _ policy: PluginPolicy, _ logger: Logger
+  ) async throws {
     guard let credentials = try Credentials(environment: ProcessInfo.processInfo.environment) else {
       throw LiveVenue.Failure.noKeys
     }
@@ -56,12 +60,12 @@ public enum BrainProcess {
       budget: try RestBudget(sharedAt: plan.assignment.regions.budget), lastTradeIDs: lastTradeIDs,
       logger: logger)
     // No stop lives at the venue yet, so nothing may stay open when nobody watches.
-    try start(plan, recovered, venue: venue, reportsAreInputs: true, flattensOnDrain: true, logger)
+    try start(plan, recovered, venue: venue, reportsAreInputs: true, flattensOnDrain: true, policy, logger)
   }
 
   private static func start<Venue: Exchange & ~Copyable>(
     _ plan: consuming BrainPlan, _ recovered: Recovery, venue: consuming Venue, reportsAreInputs: Bool,
-    flattensOnDrain: Bool, _ logger: Logger
+    flattensOnDrain: Bool, _ policy: PluginPolicy, _ logger: Logger
   ) throws {
     let regions = plan.assignment.regions
     let directory = plan.assignment.directory
@@ -86,7 +90,8 @@ public enum BrainProcess {
     let instrumentCount = plan.table.count
     let mailbox = PluginMailbox()
     let keeper = plan.makeKeeper(
-      mailbox: mailbox, control: try ControlPage(path: regions.control, writable: false), logger: logger)
+      mailbox: mailbox, control: try ControlPage(path: regions.control, writable: false), policy: policy,
+      logger: logger)
     var loop = plan.makeLoop(
       venue: venue, journal: TapeJournal(writer), reportsAreInputs: reportsAreInputs,
       ringSequence: ring.sequence)

@@ -14,6 +14,8 @@ struct PluginFileChoice {
   let folder: URL
   /// What the run before worked with; nil when there was none.
   let known: PluginsAtWork.Plugin?
+  /// nil asks nobody.
+  let policy: PluginPolicy?
   let logger: Logger
 
   /// - Throws: what is wrong with the file, when there is no version to fall back to.
@@ -23,8 +25,11 @@ struct PluginFileChoice {
     let reason: String
     do throws(PluginError) {
       let sha256 = try PluginLoader.sha256(of: path)
-      if sha256 == known.sha256 { return path }
-      if let refused = known.refused[sha256] {
+      if let quarantined = policy?.objection(to: sha256) {
+        reason = quarantined
+      } else if sha256 == known.sha256 {
+        return path
+      } else if let refused = known.refused[sha256] {
         reason = refused
       } else {
         let check = PluginReloadCheck(
@@ -38,7 +43,7 @@ struct PluginFileChoice {
       guard access(copy, R_OK) == 0 else { throw error }
       reason = "\(error)"
     }
-    guard access(copy, R_OK) == 0 else { return path }
+    guard access(copy, R_OK) == 0, policy?.objection(to: known.sha256) == nil else { return path }
     logger.error(
       "the plugin's file is not fit to be loaded: the version that worked before goes on",
       metadata: ["plugin": "\(known.id)", "file": "\(path)", "reason": "\(reason)"])

@@ -1,6 +1,8 @@
 import Foundation
 import Glibc
+import Logging
 import PluginHost
+import Storage
 import Trading
 
 // One reload, step by step. Up to `promoted` the running instance is never touched but to save its state, so that
@@ -30,14 +32,75 @@ extension PluginKeeper {
           what: "former versions mapped, restart the engine to go on", found: retiredImageCount,
           max: surroundings.settings.retiredImagesMax)
       }
-      let isFresh = request.isFresh
+      try admit(index, sha256, isForced: request.isForced)
+      if seat.isolated != nil {
+        return try reloadIsolated(index, sha256, isFresh: request.isFresh, &report)
+      }
+      let isFresh = request.isFresh || seat.isAbsent
       try rehearse(index, sha256, isFresh: isFresh, &report)
       let candidate = try load(index, sha256, &report)
       try runInShadow(index, candidate, isFresh: isFresh, &report)
       try promote(index, candidate.descriptor, &report)
+      seats[index].isAbsent = false
     } catch {
       refuse(index, error, &report)
     }
+  }
+
+  /// Whether trust and quarantine, as they are now, let this content take the seat.
+  private func admit(_ index: Int, _ sha256: String, isForced: Bool) throws(PluginError) {
+    let seat = seats[index]
+    let id = seat.descriptor.id
+    let settings = surroundings.policy.settings
+    let trust: TrustStore
+    let quarantine: QuarantineStore
+    do throws(StoreFileError) {
+      trust = try PluginTrust.load(settings)
+      quarantine = try QuarantineStore.load(path: PluginTrust.quarantinePath(settings))
+    } catch {
+      throw .unfit(plugin: id, reason: "\(error)")
+    }
+    if !isForced,
+      case .quarantined(let record) = quarantine.verdict(sha256: sha256, seconds: PluginPolicy.seconds)
+    {
+      throw .unfit(plugin: id, reason: record.words(seconds: PluginPolicy.seconds))
+    }
+    let isPaper = settings.mode != .live
+    // In this process only what is trusted may run, whatever ran there before.
+    if seat.isolated == nil, trust.basis(sha256: sha256, file: seat.path, isPaper: isPaper) == nil {
+      throw .unfit(
+        plugin: id, reason: TrustRefusal.changed(id: id, file: seat.path, sha256: sha256).description)
+    }
+    do throws(TrustRefusal) {
+      try trust.admitReload(
+        id: id, file: seat.path, from: seat.descriptor.sha256, to: sha256, isPaper: isPaper)
+    } catch {
+      throw .unfit(plugin: id, reason: error.description)
+    }
+  }
+
+  /// The same steps in another process: the start is the rehearsal, and the old process goes when probation is over.
+  private func reloadIsolated(
+    _ index: Int, _ sha256: String, isFresh: Bool, _ report: inout PluginReport
+  ) throws(PluginError) {
+    let seat = seats[index]
+    let isolated = try startIsolated(index)
+    guard isolated.descriptor.sha256 == sha256 else {
+      isolated.end()
+      throw .unreadable(file: seat.path, reason: "changed while it was being started")
+    }
+    report.add(
+      seat.descriptor.id, "loaded",
+      "\(seat.descriptor.version) -> \(isolated.descriptor.version) in a process of its own, \(sha256.prefix(12))…"
+    )
+    let candidate = DetachedPlugin(isolated, instrumentCount: surroundings.symbols.count)
+    try runInShadow(index, candidate, isFresh: isFresh, &report)
+    guard isolated.isRunning else {
+      _ = change(index, .shadowEnded)
+      throw .unfit(plugin: seat.descriptor.id, reason: "ended in the shadow")
+    }
+    try promote(index, isolated.descriptor, &report)
+    seats[index].isolated = isolated
   }
 
   private func refuse(_ index: Int, _ error: PluginError, _ report: inout PluginReport) {
@@ -120,16 +183,7 @@ extension PluginKeeper {
     _ index: Int, _ candidate: DetachedPlugin, isFresh: Bool, _ report: inout PluginReport
   ) throws(PluginError) {
     let id = candidate.descriptor.id
-    guard let image = PluginImageID(candidate.descriptor.sha256),
-      let begun = change(index, .shadowBegan(image, isFresh: isFresh), candidate: candidate)
-    else {
-      // Nobody took it over, so it is still ours.
-      surroundings.loader.end(candidate)
-      throw .stateRefused(plugin: id, reason: PluginReport.noAnswer)
-    }
-    // The former instance of an earlier reload left with this.
-    seats[index].probation = nil
-    if let failure = begun.failure { throw failure }
+    let begun = try begin(index, candidate, isFresh: isFresh)
     let start = Clock.monotonicNanoseconds()
     let wanted = UInt64(surroundings.settings.shadowEvents)
     let deadline = start + Int64(surroundings.settings.shadowSeconds) * 1_000_000_000
@@ -159,6 +213,24 @@ extension PluginKeeper {
         + String(format: ", hand-over %.1f µs", Double(begun.pauseNanoseconds) / 1000))
   }
 
+  /// Puts a candidate beside the active instance.
+  @discardableResult
+  func begin(
+    _ index: Int, _ candidate: DetachedPlugin, isFresh: Bool
+  ) throws(PluginError) -> PluginMailbox.Answer {
+    guard let image = PluginImageID(candidate.descriptor.sha256),
+      let begun = change(index, .shadowBegan(image, isFresh: isFresh), candidate: candidate)
+    else {
+      // Nobody took it over, so it is still ours.
+      surroundings.loader.end(candidate)
+      throw .stateRefused(plugin: candidate.descriptor.id, reason: PluginReport.noAnswer)
+    }
+    // The former instance of an earlier reload left with this.
+    seats[index].probation = nil
+    if let failure = begun.failure { throw failure }
+    return begun
+  }
+
   private func objection(to shadow: ShadowReport) -> String? {
     if shadow.refusedCount > 0 {
       return "said \(shadow.refusedCount) things in the shadow that break the rules"
@@ -178,6 +250,7 @@ extension PluginKeeper {
       throw .stateRefused(plugin: descriptor.id, reason: PluginReport.noAnswer)
     }
     let former = seats[index].descriptor
+    let formerProcess = seats[index].isolated
     let seconds = surroundings.settings.probationSeconds
     seats[index].descriptor = descriptor
     seats[index].generation += 1
@@ -195,7 +268,8 @@ extension PluginKeeper {
       return
     }
     seats[index].probation = PluginSeat.Probation(
-      untilNanoseconds: Clock.monotonicNanoseconds() + Int64(seconds) * 1_000_000_000, former: former)
+      untilNanoseconds: Clock.monotonicNanoseconds() + Int64(seconds) * 1_000_000_000, former: former,
+      isolated: formerProcess)
     report.add(
       descriptor.id, "probation",
       "for \(seconds) s; `aegis plugins rollback \(descriptor.id)` goes back to \(former.version)")

@@ -20,6 +20,7 @@ final class PluginKeeper: @unchecked Sendable {  // all but `isStopping` belongs
     var symbols: [String]
     var settings: Settings.Reload
     var files: PluginRequestFiles
+    var policy: PluginPolicy
     var logger: Logger
   }
 
@@ -135,6 +136,7 @@ final class PluginKeeper: @unchecked Sendable {  // all but `isStopping` belongs
     let left = seats[index].descriptor
     seats[index].refusedHashes[left.sha256] = "was rolled back (\(reason))"
     seats[index].descriptor = probation.former
+    seats[index].isolated = probation.isolated
     seats[index].generation += 1
     seats[index].probation = nil
     seats[index].sinceNanoseconds = Clock.wallNanoseconds()
@@ -155,6 +157,7 @@ final class PluginKeeper: @unchecked Sendable {  // all but `isStopping` belongs
       guard let answer = surroundings.mailbox.ask(.look(seat: index)) else { continue }
       endRemoved(answer)
       seats[index].counters = answer.counters
+      watchProcess(index)
       watchSignals(index, now)
       endProbation(index, now)
     }
@@ -183,6 +186,7 @@ final class PluginKeeper: @unchecked Sendable {  // all but `isStopping` belongs
     guard change(index, .suspended(true)) != nil else { return }
     seats[index].suspension = reason
     seats[index].refusedHashes[seat.descriptor.sha256] = reason
+    quarantine(index, reason: reason, phase: .process)
     writeAtWork()
     surroundings.logger.error(
       "plugin taken out of service", metadata: ["plugin": "\(seat.descriptor.id)", "reason": "\(reason)"])

@@ -10,10 +10,18 @@ struct PluginSeat {
   /// Of the active instance.
   var descriptor: PluginDescriptor
   var generation = 1
+  /// Its signals open virtual lots and no orders.
+  var isLedgerOnly = false
   var sinceNanoseconds: Int64
   var probation: Probation?
   /// Why its signals do not count any more; nil while they do.
   var suspension: String?
+  /// Nothing runs in it: its plugin was in quarantine when the Brain started.
+  var isAbsent = false
+  /// The process the plugin runs in; nil for this one.
+  var isolated: IsolatedPlugin?
+  /// When a quarantine of an isolated plugin ends, seconds since 1970; nil = a person has to end it.
+  var retrySeconds: Int64?
   /// A version that was refused or rolled back is not tried again until the file changes.
   var refusedHashes: [String: String] = [:]
   /// Refused signals at the beginning of the minute that is being watched.
@@ -23,10 +31,12 @@ struct PluginSeat {
   struct Probation {
     var untilNanoseconds: Int64
     var former: PluginDescriptor
+    var isolated: IsolatedPlugin?
   }
 
   var state: String {
     if suspension != nil { return "quarantined" }
+    if isLedgerOnly, probation == nil { return "ledger only" }
     return probation == nil ? "active" : "probation"
   }
 }
@@ -40,7 +50,7 @@ public struct PluginStatus: Codable, Sendable, Equatable {
   public var generation: Int
   /// `inproc` or `isolated`.
   public var placement: String
-  /// `active`, `probation`, `quarantined`.
+  /// `active`, `ledger only`, `probation`, `quarantined`.
   public var state: String
   public var reason: String?
   public var sinceNanoseconds: Int64
@@ -57,7 +67,7 @@ public struct PluginStatus: Codable, Sendable, Equatable {
     sha256 = seat.descriptor.sha256
     file = seat.path
     generation = seat.generation
-    placement = "inproc"
+    placement = seat.isolated == nil ? "inproc" : "isolated"
     state = seat.state
     reason = seat.suspension
     sinceNanoseconds = seat.sinceNanoseconds

@@ -79,7 +79,7 @@ public enum Replay {
     let words = ReplayWords(table: plan.table)
     let plugins = ReplayPlugins(
       loader: plan.pluginLoader(), directory: source.directory, plugins: source.record.plugins,
-      cache: scratch.folder.appending(path: "images").path)
+      cache: scratch.folder.appending(path: "images").path, symbols: plan.table.instruments.map(\.symbol))
     let loop = plan.makeLoop(
       venue: venue, journal: journal, reportsAreInputs: reportsAreInputs, ringSequence: first)
     var pass = ReplayPass(
@@ -173,6 +173,7 @@ struct ReplaySource {
     try scratch.make(assignment.directory.plugins)
     let plan = try BrainPlan(
       assignment: assignment, settings: settings, table: table, run: run, logger: logger,
+      recorded: record.plugins,
       functions: record.functions ?? [], functionFolder: directory.plugins.path)
     for (found, wanted) in zip(plan.record().plugins, record.plugins) where found.sha256 != wanted.sha256 {
       throw Replay.Failure.otherPlugin(

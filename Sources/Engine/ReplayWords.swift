@@ -70,7 +70,7 @@ struct ReplayWords {
     case .positionChanged, .openingPosition, .tradeClosed:
       OrderPurpose(rawValue: UInt8(truncatingIfNeeded: entry.detail))?.name ?? "\(entry.detail)"
     case .runStarted, .openingOrder, .openingLot, .clock, .control, .report, .ringGap, .runReady,
-      .instrumentReady, .plugin,
+      .instrumentReady, .plugin, .isolatedSignal,
       .signal, .command, .lotOpened, .lotClosed, .equity, .runEnded, .checkpoint:
       "\(entry.detail)"
     }
@@ -81,7 +81,7 @@ struct ReplayWords {
     case .verdict: "answer"
     case .history, .candleClosed: "timeframe"
     case .positionChanged, .openingPosition, .tradeClosed: "purpose"
-    case .signal: "plugin"
+    case .signal, .isolatedSignal: "plugin"
     case .plugin: "change"
     default: "detail"  // packed small numbers
     }
@@ -106,7 +106,7 @@ struct ReplayWords {
         ("fee", .quote),
         ("amount", .quote), ("report time", .time),
       ]
-    case .signal:
+    case .signal, .isolatedSignal:
       [
         ("cause", .number), ("signal time", .time), ("horizon nanoseconds", .number),
         ("return fraction", .fraction),

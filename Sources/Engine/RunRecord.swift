@@ -26,6 +26,12 @@ public struct RunRecord: Sendable, Codable, Equatable {
     /// The copy kept in the plugins folder: the name is its hash, so it is never used for other content.
     public var file: String
     public var parameters: [String: String]
+    /// It ran in a process of its own; its signals are in the journal. nil in records of older versions: it did not.
+    public var isIsolated: Bool?
+    /// Its signals opened virtual lots only.
+    public var isLedgerOnly: Bool?
+    /// It was in quarantine and did not run.
+    public var isAbsent: Bool?
 
     public init(id: String, version: String, sha256: String, file: String, parameters: [String: String]) {
       self.id = id

@@ -50,7 +50,11 @@ extension PluginSet {
   private func carryState(from seat: Int, to candidate: DetachedPlugin) throws(PluginError) -> Int? {
     let old = descriptors[seat]
     let new = candidate.descriptor
-    guard let source = slots[seat].state else { return nil }
+    guard let source = slots[seat].state else {
+      guard slots[seat].isolated != nil, old.capabilities.contains(.stateful) else { return nil }
+      throw .stateRefused(
+        plugin: new.id, reason: "the state of an isolated plugin is not carried over a reload")
+    }
     guard let target = candidate.slot.state else {
       throw .stateRefused(plugin: new.id, reason: "\(new.version) keeps no state, \(old.version) does")
     }
@@ -184,7 +188,9 @@ extension PluginSet {
   public func shadowReport(_ seat: Int) -> ShadowReport? {
     guard let shadow = shadows[seat] else { return nil }
     var report = shadows.reports[seat]
-    report.refusedCount = shadow.slot.counters.refusedCount
+    let counters = shadow.slot.withIsolated { $0.counters } ?? shadow.slot.counters
+    report.refusedCount = counters.refusedCount
+    if shadow.slot.isolated != nil { report.shadowSignalCount = counters.signalCount }
     return report
   }
 
@@ -207,9 +213,14 @@ extension PluginSet {
 
   private mutating func refreshInterest() {
     interest = []
+    isolatedCount = 0
     for seat in 0..<count {
       interest.formUnion(slots[seat].interest)
-      if let shadow = shadows[seat] { interest.formUnion(shadow.slot.interest) }
+      if slots[seat].isolated != nil { isolatedCount += 1 }
+      if let shadow = shadows[seat] {
+        interest.formUnion(shadow.slot.interest)
+        if shadow.slot.isolated != nil { isolatedCount += 1 }
+      }
     }
   }
 

@@ -32,6 +32,7 @@ public struct PluginSet: ~Copyable, @unchecked Sendable {
   /// What any active plugin or shadow wants.
   var interest: EventInterest = []
   private(set) var instrumentCount: UInt32 = 0
+  var isolatedCount = 0
   /// New and former instances that run beside the active ones, by seat; see `PluginSet+Reload`.
   let shadows: PluginShadows
 
@@ -101,10 +102,16 @@ public struct PluginSet: ~Copyable, @unchecked Sendable {
       made.slot.end()
       throw .alreadyLoaded(file: path, id: made.descriptor.id)
     }
+    return take(made, instrumentCount: instruments.count)
+  }
+
+  /// Gives an instance the next seat.
+  mutating func take(_ made: DetachedPlugin, instrumentCount: Int) -> Int {
     made.slot.batch.pointee.events = UnsafePointer(event)
-    instrumentCount = UInt32(instruments.count)
+    self.instrumentCount = UInt32(instrumentCount)
     (slots + count).initialize(to: made.slot)
     interest.formUnion(made.slot.interest)
+    if made.slot.isolated != nil { isolatedCount += 1 }
     signalsPerEventMax += Int(made.slot.capacity)
     descriptors.append(made.descriptor)
     count += 1
@@ -177,7 +184,7 @@ public struct PluginSet: ~Copyable, @unchecked Sendable {
   /// Counts since the plugin was loaded.
   public func counters(_ index: Int) -> PluginCounters {
     precondition((0..<count).contains(index), "an index returned by load")
-    return slots[index].counters
+    return slots[index].withIsolated { $0.counters } ?? slots[index].counters
   }
 
   /// The feature row of a signal of the last `process` call, valid until the next one.

@@ -37,6 +37,8 @@ struct PluginSlot: BitwiseCopyable {
   var features: UnsafeMutablePointer<Float>?
   /// `aegis.state/1`; nil when the plugin has no state to carry.
   var state: aegis_ext_state?
+  /// The `IsolatedPlugin` behind the functions; nil for a plugin in this process.
+  var isolated: UnsafeRawPointer?
   var counters = PluginCounters()
 
   /// Hands one event to the plugin and appends the signals that pass.

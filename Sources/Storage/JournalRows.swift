@@ -24,7 +24,9 @@ public struct JournalRows: Sendable {
 
   private mutating func append(_ entry: JournalEntry, index: Int64, to changes: inout [StoreChange]) {
     switch entry.kind {
-    case .clock, .control, .ringGap, .runReady, .instrumentReady, .plugin, .checkpoint, .runStarted: return
+    case .clock, .control, .ringGap, .runReady, .instrumentReady, .plugin, .isolatedSignal, .checkpoint,
+      .runStarted:
+      return
     case .runEnded: changes.append(.ended(timeNanoseconds: entry.time.nanoseconds))
     case .equity:
       guard let record = entry.equityRecord else { return skip() }
@@ -73,7 +75,8 @@ public struct JournalRows: Sendable {
           CandleRow(
             symbol: instrument.symbol, timeframe: $0.timeframe, candle: $0.candle, rules: instrument.rules))
       }
-    case .runStarted, .clock, .control, .report, .ringGap, .runReady, .instrumentReady, .plugin, .checkpoint,
+    case .runStarted, .clock, .control, .report, .ringGap, .runReady, .instrumentReady, .plugin,
+      .isolatedSignal, .checkpoint,
       .equity,
       .runEnded:
       return nil

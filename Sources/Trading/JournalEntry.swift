@@ -27,6 +27,8 @@ public import Market
     case instrumentReady = 11
     /// The plugins at work change.
     case plugin = 12
+    /// A signal that came from another process: when it came is nothing that can be computed.
+    case isolatedSignal = 13
 
     // Outputs: what was concluded.
     case signal = 20
@@ -167,9 +169,16 @@ extension JournalEntry {
       ))
   }
 
-  /// The signal of a `.signal` entry.
+  /// A signal of an isolated plugin, as it arrived.
+  public static func isolatedSignal(_ signal: Signal, time: Instant) -> JournalEntry {
+    var entry = JournalEntry.signal(signal, time: time)
+    entry.kind = .isolatedSignal
+    return entry
+  }
+
+  /// The signal of a `.signal` or `.isolatedSignal` entry.
   public var pluginSignal: Signal? {
-    guard kind == .signal else { return nil }
+    guard kind == .signal || kind == .isolatedSignal else { return nil }
     func high(_ word: Int64) -> Float { Float(bitPattern: UInt32(truncatingIfNeeded: word >> 32)) }
     func low(_ word: Int64) -> Float { Float(bitPattern: UInt32(truncatingIfNeeded: word)) }
     return Signal(

@@ -81,8 +81,7 @@ public struct JournalFold: Sendable {
       if previous != nil { return }
     case .report, .clock, .control, .history, .ringGap, .runReady, .signal, .verdict, .command,
       .positionChanged, .lotOpened, .lotClosed, .equity, .candleClosed, .checkpoint, .instrumentReady,
-      .plugin,
-      .runEnded:
+      .plugin, .isolatedSignal, .runEnded:
       break
     }
     previous = nil  // the openings are complete once anything else is written
@@ -127,7 +126,8 @@ public struct JournalFold: Sendable {
       current.opening.ledgerBalance = current.opening.ledgerBalance + lot.net
       current.opening.ledgerFunding = current.opening.ledgerFunding + (lot.funding - known)
     case .runStarted, .openingPosition, .openingOrder, .openingLot, .clock, .history, .ringGap, .runReady,
-      .signal, .verdict, .tradeClosed, .candleClosed, .checkpoint, .instrumentReady, .plugin, .runEnded:
+      .signal, .verdict, .tradeClosed, .candleClosed, .checkpoint, .instrumentReady, .plugin, .isolatedSignal,
+      .runEnded:
       break
     }
   }
