@@ -292,10 +292,11 @@ public struct BrainLoop<Venue: Exchange & ~Copyable, Journal: JournalSink & ~Cop
     var context = context(of: signal.instrument, isFromBar: isFromBar)
     context.pluginIsTrusted = !ledgerOnly.contains(signal.plugin)
     filter(signal, &context)
-    // A signal that is filtered out is no part of later ideas; all it may do is close. One that is not trusted may not
-    // even do that.
-    let stands = !context.isFilteredOut && context.pluginIsTrusted
-    guard let idea = stands ? blend.absorb(signal, now: now) : signal else { return }
+    // One that is not trusted never was part of an idea, and may not even close.
+    guard
+      let idea = !context.pluginIsTrusted
+        ? signal : context.isFilteredOut ? withdraw(signal) : blend.absorb(signal, now: now)
+    else { return }
     let verdict = desk.consider(idea, now: now, context: context, out: &out)
     ledger.open(signal, verdict: verdict, now: now, out: &out)
     flush()
@@ -310,6 +311,15 @@ public struct BrainLoop<Venue: Exchange & ~Copyable, Journal: JournalSink & ~Cop
     context.isFilteredOut = !answer.passes
     context.filterMeasured = answer.measured
     context.filterLimit = answer.limit
+  }
+
+  /// A signal that is filtered out takes no part in later ideas, and neither does what its author said before: all it
+  /// may do is close.
+  private mutating func withdraw(_ signal: Signal) -> Signal {
+    var word = signal
+    word.flags.insert(.flat)
+    _ = blend.absorb(word, now: now)
+    return signal
   }
 
   /// What only the loop knows: history is in, and the candle behind a signal misses no trade. Ticks rest on none.

@@ -17,7 +17,7 @@ struct EntryExpressionTests {
       ("a.b > 1", 5, "'('"), ("rsi(close,) > 1", 11, "an argument is"), ("rsi(close).", 12, "output's name"),
       ("close > \"a", 9, "closing"), ("close > \"a\"", 9, "argument of a function only"),
       ("close ? 1", 7, "means nothing"),
-      ("rsi(--1) > 1", 6, "an argument is"),
+      ("rsi(--1) > 1", 6, "an argument is"), ("f(\"a\nb\") > 1", 3, "closing"), ("close\n> 1", 6, "\\u{a}"),
       (String(repeating: "(", count: 100) + "1", 65, "nested too deeply"),
       (String(repeating: "!", count: 100) + "true", 65, "nested too deeply"),
     ])
@@ -26,7 +26,7 @@ struct EntryExpressionTests {
     #expect(problem.column == column && problem.what.contains(says), "\(problem)")
     #expect(EntryExpression.problem(text) == problem.summary)
     let lines = problem.description.split(separator: "\n", omittingEmptySubsequences: false)
-    #expect(lines.last?.count == column + 2, "the mark stands under the place")
+    if !text.contains("\n") { #expect(lines.last?.count == column + 2, "the mark stands under the place") }
   }
 
   @Test("is a setting that is checked when settings are read")

@@ -157,7 +157,9 @@ struct SettingsTests {
     case (.word(let words), .text(let now)):
       words.last { $0 != now && $0 != "virtual" }.map(SettingsValue.text)
     case (.text, _):
-      .text(field.key == "venue" ? "simulator" : field.key == "venueStreams" ? "wss://x.example" : "/x")
+      field.key == "plugins.entryFilter"
+        ? .text("close > 1")
+        : .text(field.key == "venue" ? "simulator" : field.key == "venueStreams" ? "wss://x.example" : "/x")
     case (.list, _): .list(["ETHUSDT", "BTCUSDT"])
     default: nil
     }
