@@ -90,14 +90,18 @@ private func spread(
 ) {
   let low = candles.low[bar]
   let high = candles.high[bar]
-  func bin(_ price: Double) -> Int { min(max(Int((price - bottom) / height), 0), bins.count - 1) }
+  func bin(_ price: Double) -> Int {
+    let position = (price - bottom) / height
+    guard position > 0 else { return 0 }  // NaN as well, which no conversion survives
+    return position < Double(bins.count) ? Int(position) : bins.count - 1
+  }
   let first = bin(low)
   guard high > low else {
     bins[first] += candles.volume[bar]
     return
   }
   let density = candles.volume[bar] / (high - low)
-  for index in first...bin(high) {
+  for index in first...max(first, bin(high)) {
     let from = max(low, bottom + Double(index) * height)
     let to = min(high, bottom + Double(index + 1) * height)
     if to > from { bins[index] += density * (to - from) }

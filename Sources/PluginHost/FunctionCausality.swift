@@ -120,7 +120,8 @@ public enum FunctionCausality {
     }
   }
 
-  private static func values(
+  /// One value per input: the constants, and for the rest columns of a history.
+  static func values(
     _ function: TypedFunction, _ constants: [FunctionValue], _ history: FunctionValue.CandleColumns
   ) -> [FunctionValue] {
     var list = 0

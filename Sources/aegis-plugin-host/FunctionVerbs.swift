@@ -3,6 +3,7 @@ import PluginHost
 
 /// `functions FILE [SYMBOL…]`: a plugin's typed functions, or whether a library that is no plugin has these symbols.
 func functionsVerb(_ words: [String]) -> Int32 {
+  guard !words.isEmpty else { usage("functions needs a file") }
   let answers = answerDescriptor()
   dropCoreDumps()
   let symbols = Array(words.dropFirst())
@@ -14,10 +15,11 @@ func functionsVerb(_ words: [String]) -> Int32 {
 }
 
 /// `call FILE`: reads one request from standard input and answers with bytes; see `FunctionMessage`.
-func callVerb(_ file: String) -> Int32 {
+func callVerb(_ words: [String]) -> Int32 {
+  guard words.count == 1 else { usage("call takes one file, and its request from standard input") }
   let answers = answerDescriptor()
   dropCoreDumps()
-  let answer = FunctionService.answer(standardInput(), file: file)
+  let answer = FunctionService.answer(standardInput(), file: words[0])
   answer.bytes.withUnsafeBytes { bytes in
     var written = 0
     while written < bytes.count {

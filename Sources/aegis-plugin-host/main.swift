@@ -70,9 +70,7 @@ case "rehearse":
   write(line, to: answers)
   exit(0)
 case "functions": exit(functionsVerb(Array(words.dropFirst())))
-case "call":
-  guard words.count == 2 else { usage("call takes one file, and its request from standard input") }
-  exit(callVerb(file))
+case "call": exit(callVerb(Array(words.dropFirst())))
 default:
   usage("unknown command \"\(verb)\"")
 }

@@ -168,6 +168,45 @@ struct FunctionCallTests {
     #expect(try #require(try violation("peek", [])).contains("reads behind the end"))
   }
 
+  @Test("a trial finds functions that break their promises and passes those that keep them")
+  func trial() throws {
+    let fixture = try Fixture()
+    let path = try fixture.compile(
+      "trial",
+      """
+      #include <stdint.h>
+      #define PUBLIC __attribute__((visibility("default")))
+      PUBLIC double sum(const double *x, int64_t n) {
+        double s = 0;
+        for (int64_t i = 0; i < n; i++) s += x[i];
+        return s;
+      }
+      PUBLIC int64_t counted(void) { static int64_t calls; return ++calls; }
+      PUBLIC void ahead(const double *x, int64_t n, double *out) {
+        for (int64_t i = 0; i + 1 < n; i++) out[i] = x[i + 1];
+      }
+      """)
+    func trial(_ name: String, _ text: String, _ flags: UInt32) throws -> String? {
+      let signature = try FunctionSignature(parsing: text)
+      let library = try FunctionLibrary(
+        FunctionBinding(
+          id: "t", path: path, sha256: "",
+          functions: [.init(name: name, signature: signature, isCausal: true)]),
+        cacheDirectory: fixture.cache)
+      return FunctionTrial.problem(
+        of: TypedFunction(
+          library: "t", name: name, signature: signature, flags: flags, code: library.functions[0].code),
+        seed: 1)
+    }
+    #expect(try trial("sum", "f64(f64*, i64)", 3) == nil)
+    #expect(try trial("counted", "i64()", 0) == nil)
+    let impure = try #require(try trial("counted", "i64()", 1))
+    #expect(impure.hasPrefix("is declared PURE and gave something else"))
+    let ahead = try #require(try trial("ahead", "void(f64*, i64, f64*out A)", 3))
+    #expect(ahead.hasPrefix("is declared CAUSAL and looks ahead: cell 0 of A"))
+    #expect(try trial("ahead", "void(f64*, i64, f64*out A)", 1) == nil)
+  }
+
   @Test(
     "a bound library is called as declared, and refused once it changed", .enabled(if: isHostBuilt, "no host")
   )
