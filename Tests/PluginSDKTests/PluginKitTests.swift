@@ -222,15 +222,17 @@ struct PluginKitTests {
     _ = try original.process([Self.trade(), Self.trade(), Self.trade()])
     let stream = ByteStream()
     #expect(table.save(original.instance, stream.sink) == AEGIS_OK && stream.bytes.count == 8)
-    func load(_ bytes: [UInt8], piece: Int) throws -> (aegis_status, Int64?) {
+    func load(_ bytes: [UInt8], piece: Int, version: UInt32 = 3) throws -> (aegis_status, Int64?) {
       let restored = try Running(mode: 0)
       let source = ByteStream(bytes, piece: piece)
-      let status = table.load(restored.instance, source.source, 3, nil)
+      let status = table.load(restored.instance, source.source, version, nil)
       return (status, try restored.process([Self.trade()]).signals.first?.horizon_ns)
     }
     for piece in [1, 3, 100] { #expect(try load(stream.bytes, piece: piece) == (AEGIS_OK, 4)) }
     #expect(try load(Array(stream.bytes.dropLast()), piece: 3).0 == AEGIS_E_STATE_CORRUPT)
     #expect(try load(stream.bytes + [0], piece: 3).0 == AEGIS_E_STATE_CORRUPT)
+    #expect(try load(stream.bytes, piece: 3, version: 2).0 == AEGIS_E_STATE_VERSION)
+    #expect(try load(stream.bytes, piece: 3, version: 4).0 == AEGIS_E_STATE_VERSION)
     #expect(try load([], piece: 3).0 == AEGIS_E_STATE_CORRUPT)
   }
 

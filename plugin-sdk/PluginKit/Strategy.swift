@@ -36,7 +36,8 @@ public protocol Strategy: AnyObject, Plugin {
   /// Writes all that later signals depend on.   [strategy]
   func save(_ state: inout StateWriter)
 
-  /// Restores what `save` wrote; on a throw the instance is discarded.   [strategy]
+  /// Restores what `save` wrote; on a throw the instance is discarded. `version` is in `stateOldest...stateVersion`.
+  /// [strategy]
   func load(_ state: inout StateReader, version: UInt32) throws
 }
 

@@ -136,12 +136,22 @@ nonisolated(unsafe) private let stateTable = keep(
       guard let data = instance?.pointee.data, let source, let read = source.pointee.read else {
         return AEGIS_E_INVALID
       }
+      let strategy = Unmanaged<Box>.fromOpaque(data).takeUnretainedValue().strategy
+      let (oldest, newest) = (type(of: strategy).stateOldest, type(of: strategy).stateVersion)
+      guard (oldest...max(oldest, newest)).contains(version) else {
+        return report(
+          PluginFailure(
+            "cannot read state version \(version), only \(oldest) to \(newest)", code: AEGIS_E_STATE_VERSION),
+          AEGIS_E_STATE_VERSION, to: error)
+      }
       var bytes: [UInt8] = []
       var piece = [UInt8](repeating: 0, count: 4096)
       while true {
         let count = piece.withUnsafeMutableBytes { read(source, $0.baseAddress, $0.count) }
         guard count >= 0, count <= piece.count else {
-          return report(PluginFailure("the state cannot be read"), AEGIS_E_STATE_CORRUPT, to: error)
+          return report(
+            PluginFailure("the state cannot be read", code: AEGIS_E_STATE_CORRUPT), AEGIS_E_STATE_CORRUPT,
+            to: error)
         }
         if count == 0 { break }
         bytes += piece[..<Int(count)]
@@ -151,9 +161,13 @@ nonisolated(unsafe) private let stateTable = keep(
             AEGIS_E_STATE_CORRUPT, to: error)
         }
       }
+      guard !bytes.isEmpty else {
+        return report(
+          PluginFailure("the state is empty", code: AEGIS_E_STATE_CORRUPT), AEGIS_E_STATE_CORRUPT, to: error)
+      }
       var state = StateReader(bytes)
       do {
-        try Unmanaged<Box>.fromOpaque(data).takeUnretainedValue().strategy.load(&state, version: version)
+        try strategy.load(&state, version: version)
         try state.end()
         return AEGIS_OK
       } catch let failure {

@@ -524,7 +524,8 @@ class Strategy {
   virtual std::optional<std::vector<Subscription>> subscriptions() const { return std::nullopt; }
   /* Writes all that later signals depend on.   [strategy] */
   virtual void save(StateWriter &) const {}
-  /* Restores what save wrote; after a throw the instance is discarded.   [strategy] */
+  /* Restores what save wrote; after a throw the instance is discarded. `version` is one that the description says can
+     be read.   [strategy] */
   virtual void load(StateReader &, std::uint32_t) { throw Error("this plugin keeps no state", AEGIS_E_UNSUPPORTED); }
 };
 
@@ -579,6 +580,7 @@ struct Instance : aegis_instance {
   std::unique_ptr<Strategy> strategy;
   std::vector<Subscription> subscriptions;
   Host host{nullptr};
+  std::uint32_t state_oldest = 0, state_version = 0;
 };
 
 inline Instance &instance_of(aegis_instance *raw) noexcept { return *static_cast<Instance *>(raw); }
@@ -590,6 +592,8 @@ aegis_status create(const aegis_descriptor *descriptor, const aegis_host *host, 
   return guarded(error, [&] {
     auto instance = std::make_unique<Instance>();
     instance->host = Host(host);
+    instance->state_oldest = descriptor->state_oldest;
+    instance->state_version = descriptor->state_version;
     instance->strategy = std::make_unique<Type>(Config(*config, host));
     instance->subscriptions = instance->strategy->subscriptions().value_or(
         static_cast<const Plugin *>(descriptor->user)->description.subscriptions);
@@ -629,6 +633,11 @@ inline aegis_status save(aegis_instance *raw, aegis_sink *sink) noexcept {
 inline aegis_status load(aegis_instance *raw, aegis_source *source, std::uint32_t version,
                          aegis_error *error) noexcept {
   return guarded(error, [&] {
+    const Instance &instance = instance_of(raw);
+    if (version < instance.state_oldest || version > instance.state_version)
+      throw Error("cannot read state version " + std::to_string(version) + ", only " +
+                      std::to_string(instance.state_oldest) + " to " + std::to_string(instance.state_version),
+                  AEGIS_E_STATE_VERSION);
     /* Larger than any strategy's state, small enough that a damaged length cannot fill memory. */
     constexpr std::size_t size_max = std::size_t{64} << 20;
     std::vector<unsigned char> bytes;

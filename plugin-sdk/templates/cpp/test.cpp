@@ -161,6 +161,8 @@ int main(int argc, char **argv) {
   first.feed(events, 0, events.size() / 2, 1, AEGIS_BATCH_LIVE, halves);
   REQUIRE(state->save(first.raw(), &sink) == AEGIS_OK);
   Running second;
+  aegis_error error{};
+  REQUIRE(state->load(second.raw(), &source, descriptor().state_version + 1, &error) == AEGIS_E_STATE_VERSION);
   REQUIRE(state->load(second.raw(), &source, descriptor().state_version, nullptr) == AEGIS_OK);
   second.feed(events, events.size() / 2, events.size(), 1, AEGIS_BATCH_LIVE, halves);
   REQUIRE(same(signals, halves));

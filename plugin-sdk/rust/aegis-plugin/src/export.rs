@@ -267,6 +267,8 @@ struct Instance<S> {
     strategy: S,
     subscriptions: Vec<Subscription>,
     host: Host,
+    /// The oldest and the newest version that `load` reads.
+    state_versions: (u32, u32),
 }
 
 unsafe extern "C" fn create<S: Strategy>(
@@ -284,7 +286,9 @@ unsafe extern "C" fn create<S: Strategy>(
         let strategy = S::new(&Config::new(&*config, host))?;
         let subscriptions = strategy.subscriptions().unwrap_or_else(|| plugin.subscriptions.clone());
         let head = abi::Instance { data: std::ptr::null_mut() };
-        let instance = Box::into_raw(Box::new(Instance { head, strategy, subscriptions, host: Host::new(host) }));
+        let state_versions = ((*descriptor).state_oldest, (*descriptor).state_version);
+        let host = Host::new(host);
+        let instance = Box::into_raw(Box::new(Instance { head, strategy, subscriptions, host, state_versions }));
         (*instance).head.data = instance.cast();
         *out = instance.cast();
         Ok(abi::OK)
@@ -356,6 +360,11 @@ unsafe extern "C" fn load<S: Strategy>(
 ) -> abi::Status {
     guarded(error, || {
         let corrupt = |message: &str| Error::new(abi::E_STATE_CORRUPT, message);
+        let (oldest, newest) = (*instance.cast::<Instance<S>>()).state_versions;
+        if !(oldest..=newest).contains(&version) {
+            let message = format!("cannot read state version {version}, only {oldest} to {newest}");
+            return Err(Error::new(abi::E_STATE_VERSION, message));
+        }
         let read = (*source).read.ok_or_else(|| Error::invalid("a source without read"))?;
         let (mut bytes, mut piece) = (Vec::new(), [0u8; 4096]);
         loop {

@@ -83,7 +83,8 @@ pub trait Strategy: Send + Sized + 'static {
     /// Writes all that later signals depend on.   [strategy]
     fn save(&self, _state: &mut StateWriter) {}
 
-    /// Restores what `save` wrote; after an error the instance is discarded.   [strategy]
+    /// Restores what `save` wrote; after an error the instance is discarded. `version` is one that the description
+    /// says can be read.   [strategy]
     fn load(&mut self, _state: &mut StateReader, _version: u32) -> Result<(), Error> {
         Err(Error::new(abi::E_UNSUPPORTED, "this plugin keeps no state"))
     }

@@ -186,14 +186,17 @@ fn state_survives_pieces_and_damage_is_refused() {
     let mut sink = abi::Sink { ctx: (&mut stream as *mut Stream).cast(), write: Some(write) };
     let original = Running::start(77).unwrap();
     assert_eq!(unsafe { table.save.unwrap()(original.0, &mut sink) }, abi::OK);
-    let load = |bytes: Vec<u8>| {
+    let load_version = |bytes: Vec<u8>, version: u32| {
         let mut stream = Stream { bytes, position: 0, piece: 3 };
         let mut source = abi::Source { ctx: (&mut stream as *mut Stream).cast(), read: Some(read) };
         let restored = Running::start(1).unwrap();
-        let status = unsafe { table.load.unwrap()(restored.0, &mut source, 1, std::ptr::null_mut()) };
+        let status = unsafe { table.load.unwrap()(restored.0, &mut source, version, std::ptr::null_mut()) };
         (status, restored.process(&[trade(1.0)], 1).1[0].horizon_ns)
     };
+    let load = |bytes: Vec<u8>| load_version(bytes, 1);
     let whole = stream.bytes.clone();
+    assert_eq!(load_version(whole.clone(), 0).0, abi::E_STATE_VERSION);
+    assert_eq!(load_version(whole.clone(), 2).0, abi::E_STATE_VERSION);
     assert_eq!(load(whole.clone()), (abi::OK, 78));
     assert_eq!(load(Vec::new()).0, abi::E_STATE_CORRUPT);
     assert_eq!(load(whole[1..].to_vec()).0, abi::E_STATE_CORRUPT);
