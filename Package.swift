@@ -39,6 +39,7 @@ let package = Package(
     .library(name: "Market", targets: ["Market"]),
     .library(name: "SharedMemory", targets: ["SharedMemory", "CPlatform"]),
     .library(name: "BinanceWire", targets: ["BinanceWire"]),
+    .library(name: "PluginHost", targets: ["PluginHost", "CPlatform", "Market"]),
     .library(name: "Binance", targets: ["Binance"]),
     .library(name: "Engine", targets: ["Engine", "Trading", "Simulator", "PluginHost", "Tape"]),
   ],

@@ -10,7 +10,7 @@ let settings: [SwiftSetting] = [
 
 let package = Package(
   name: "Benchmarks",
-  dependencies: [.package(name: "aegis", path: "..")],
+  dependencies: [.package(name: "aegis", path: ".."), .package(path: "../plugin-sdk")],
   targets: [
     .executableTarget(
       name: "RingBenchmark", dependencies: [.product(name: "SharedMemory", package: "aegis")],
@@ -26,6 +26,13 @@ let package = Package(
       dependencies: [
         .product(name: "Binance", package: "aegis"), .product(name: "Market", package: "aegis"),
         .product(name: "SharedMemory", package: "aegis"),
+      ],
+      swiftSettings: settings),
+    .executableTarget(
+      name: "IsolatedBenchmark",
+      dependencies: [
+        .product(name: "PluginHost", package: "aegis"),
+        .product(name: "PluginABI", package: "plugin-sdk"),
       ],
       swiftSettings: settings),
     .executableTarget(

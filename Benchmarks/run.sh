@@ -1,7 +1,7 @@
 #!/bin/bash
 # Measures aegis against others in interleaved rounds and prints one Markdown table. README.md says what a row means.
 #
-#   Benchmarks/run.sh [ring|decode|ingest|memory|workloads ...]        nothing named: all of them
+#   Benchmarks/run.sh [ring|decode|isolated|ingest|memory|workloads ...]        nothing named: all of them
 #
 # ROUNDS=5 rounds a part · AEGIS=FILE the program for memory and workloads (default build/aegis) · PYTHON=FILE one that
 # has websockets, aiohttp, uvloop and orjson (else a venv is made in a temporary folder) · RIGTORP_INCLUDE=FOLDER of
@@ -11,10 +11,10 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 parts=("$@")
-(( ${#parts[@]} )) || parts=(ring decode ingest memory workloads)
+(( ${#parts[@]} )) || parts=(ring decode isolated ingest memory workloads)
 for part in "${parts[@]}"; do
-  case $part in ring | decode | ingest | memory | workloads) ;;
-  *) echo "run.sh: \"$part\" is no part; use ring, decode, ingest, memory or workloads" >&2; exit 2 ;; esac
+  case $part in ring | decode | isolated | ingest | memory | workloads) ;;
+  *) echo "run.sh: \"$part\" is no part; use ring, decode, isolated, ingest, memory or workloads" >&2; exit 2 ;; esac
 done
 rounds=${ROUNDS:-5}
 aegis=${AEGIS:-$root/build/aegis}
@@ -28,12 +28,13 @@ wants() { [[ " ${parts[*]} " == *" $1 "* ]]; }
 
 if [[ -n ${BIN:-} ]]; then
   bin=$BIN
-elif wants ring || wants decode || wants ingest || wants memory; then
+elif wants ring || wants decode || wants isolated || wants ingest || wants memory; then
   say "building the benchmarks (minutes the first time)"
   build=(swift build -c release --package-path "$here" --scratch-path "$here/.build")
   programs=()
   wants ring && programs+=(RingBenchmark)
   wants decode && programs+=(DecodeBenchmark)
+  wants isolated && programs+=(IsolatedBenchmark)
   { wants ingest || wants memory; } && programs+=(IngestBenchmark)
   wants memory && programs+=(BrainBenchmark)
   for program in "${programs[@]}"; do "${build[@]}" --product "$program" >&2; done
@@ -54,6 +55,15 @@ ring() {
 }
 
 decode() { for ((round = 0; round < rounds; round++)); do "$bin/DecodeBenchmark" 100000 3; done; }
+
+# The last round's lines count: nothing is compared here, so rounds only let the machine settle.
+isolated() {
+  mkdir -m 0700 -p "$work/isolated"
+  cc -O2 -shared -fPIC -I "$root/plugin-sdk/include" "$here/peers/echo_plugin.c" -o "$work/isolated/echo.so"
+  for ((round = 0; round < rounds; round++)); do
+    "$bin/IsolatedBenchmark" "$(dirname "$aegis")/aegis-plugin-host" "$work/isolated/echo.so" 20000
+  done
+}
 
 ingest() {
   local python=${PYTHON:-}

@@ -17,14 +17,18 @@ import PluginHost
       exit(2)
     }
     let trips = arguments.count > 3 ? max(100, Int(arguments[3]) ?? 20_000) : 20_000
-    try measure("isolated rtt spinning", arguments, trips: trips, spinCount: 1 << 28, restMicroseconds: 0)
     try measure(
-      "isolated rtt sleeping", arguments, trips: min(trips, 2_000), spinCount: 0, restMicroseconds: 300)
+      "isolated spinning", goal: (1000, "1 µs"), arguments, trips: trips, spinCount: 1 << 28,
+      restMicroseconds: 0)
+    try measure(
+      "isolated sleeping", goal: (60_000, "60 µs"), arguments, trips: min(trips, 2_000), spinCount: 0,
+      restMicroseconds: 300)
   }
 
   /// - Parameter restMicroseconds: pause before each event, long enough for the plugin's process to fall asleep.
   private static func measure(
-    _ row: String, _ arguments: [String], trips: Int, spinCount: Int, restMicroseconds: UInt32
+    _ row: String, goal: (nanoseconds: Double, name: String), _ arguments: [String], trips: Int,
+    spinCount: Int, restMicroseconds: UInt32
   ) throws {
     var limits = IsolationLimits()
     limits.spinCount = spinCount
@@ -61,6 +65,8 @@ import PluginHost
       if trip > trips / 10 { nanoseconds.append(ended - begun) }
     }
     nanoseconds.sort()
+    let ratio = Double(nanoseconds[nanoseconds.count / 2]) / goal.nanoseconds
+    print(#"{"ratio":"\#(row) p50 / \#(goal.name)","median":\#((ratio * 100).rounded() / 100)}"#)
     for (name, share) in [("p50", 0.5), ("p99", 0.99)] {
       let value = nanoseconds[min(nanoseconds.count - 1, Int(Double(nanoseconds.count) * share))]
       print(
