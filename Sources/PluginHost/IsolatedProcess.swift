@@ -131,6 +131,9 @@ final class IsolatedProcess: Sendable {
   private func watch() {
     var budget = BudgetWatch(
       softNanoseconds: limits.softBudgetNanoseconds, hardNanoseconds: limits.hardBudgetNanoseconds)
+    // The mark of a call lies where the plugin can reach it. What it cannot hide is that it takes no more events; a whole
+    // call and the next may lie between two steps.
+    var progress = BudgetWatch(softNanoseconds: .max, hardNanoseconds: limits.hardBudgetNanoseconds * 2)
     while true {
       var ready = [
         pollfd(fd: spawned.ending, events: Int16(POLLIN), revents: 0),
@@ -142,8 +145,21 @@ final class IsolatedProcess: Sendable {
       readLog(now: now, roundsMax: isEnded ? 64 : 1)
       if isEnded { break }
       look(&budget, now: now)
+      if case .hung(let elapsed) = progress.look(mark: waitingMark, now: now) {
+        let milliseconds = Int(elapsed / 1_000_000)
+        kill(.hung(milliseconds: milliseconds), phase: .idle, reason: "took no event for \(milliseconds) ms")
+      }
     }
     finish()
+  }
+
+  /// Changes with every step the plugin takes; 0 when there is nothing to do, or when it waits for the engine to read.
+  private var waitingMark: UInt64 {
+    let consumed = page.consumed.pointee.load(ordering: .relaxed)
+    guard inputHeader.published.pointee.load(ordering: .relaxed) != consumed else { return 0 }
+    let unread =
+      page.produced.pointee.load(ordering: .relaxed) &- page.taken.pointee.load(ordering: .relaxed)
+    return unread > 0 ? 0 : consumed &+ 1
   }
 
   private func look(_ budget: inout BudgetWatch, now: Int64) {

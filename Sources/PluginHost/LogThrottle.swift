@@ -18,7 +18,7 @@ struct LogThrottle {
   private var linesLeft = 0
   private var bytesLeft = 0
   private var cutInWindow = 0
-  /// Lines and overlong rests that were thrown away since the start.
+  /// Lines that were thrown away since the start.
   private(set) var cutCount: UInt64 = 0
   /// The stack of the thread that crashed, innermost first.
   private(set) var frames: [String] = []

@@ -139,6 +139,75 @@ struct IsolatedFaultTests {
     #expect(!FileManager.default.fileExists(atPath: "\(fixture.folder)/made"))
   }
 
+  @Test("that is said to need files is kept to its own folder")
+  func ownFolder() throws {
+    let fixture = try Fixture()
+    let own = "\(fixture.folder)/own"
+    try FileManager.default.createDirectory(atPath: own, withIntermediateDirectories: false)
+    let path = try fixture.plugin(
+      "writes",
+      process: """
+        const aegis_event *e = b->events;
+        uint64_t tag = 0;
+        int made = open("\(own)/made", 0101, 0600);
+        if (made >= 0 && write(made, "x", 1) == 1) tag |= 1;
+        if (open("\(fixture.folder)/made", 0101, 0600) < 0) tag |= 2;
+        if (open("\(own)/../made", 0101, 0600) < 0) tag |= 4;
+        if (rename("\(own)/made", "\(fixture.folder)/moved") < 0) tag |= 8;
+        if (symlink("/etc/passwd", "\(own)/link") < 0) tag |= 16;
+        aegis_signal s = {e->seq, e->ts_ns, 1000, 0.01, 0.5f, NAN, NAN, NAN, 0, 0, 0, tag};
+        b->out[b->out_count++] = s;
+        return AEGIS_OK;
+        """,
+      extra:
+        "int open(const char *, int, ...); long write(int, const void *, unsigned long); int rename(const char *, const char *); int symlink(const char *, const char *);",
+      capabilities: "AEGIS_CAP_FILES")
+    let plugin = try fixture.isolate(path, dataDirectory: own)
+    #expect(plugin.signals(of: [trade(5, at: 1)]).map(\.tag) == [31])
+    #expect(try FileManager.default.contentsOfDirectory(atPath: own) == ["made"])
+  }
+
+  @Test("that is said to start threads may, and one that asks for the network may not start")
+  func capabilities() throws {
+    let fixture = try Fixture()
+    let path = try fixture.plugin(
+      "threads",
+      process: """
+        const aegis_event *e = b->events;
+        unsigned long t;
+        if (pthread_create(&t, 0, body, 0) != 0 || pthread_join(t, 0) != 0) return AEGIS_E_INTERNAL;
+        aegis_signal s = {e->seq, e->ts_ns, 1000, 0.01, 0.5f, NAN, NAN, NAN, 0, 0, 0, mark};
+        b->out[b->out_count++] = s;
+        return AEGIS_OK;
+        """,
+      extra: """
+        int pthread_create(unsigned long *, const void *, void *(*)(void *), void *);
+        int pthread_join(unsigned long, void **);
+        static volatile uint64_t mark;
+        static void *body(void *a) { mark = 5; return a; }
+        """, capabilities: "AEGIS_CAP_THREADS")
+    #expect(try fixture.isolate(path).signals(of: [trade(5, at: 1)]).map(\.tag) == [5])
+    let network = try fixture.plugin("network", capabilities: "AEGIS_CAP_NETWORK")
+    let error = #expect(throws: PluginError.self) { _ = try fixture.isolate(network) }
+    #expect(error?.description.contains("AEGIS_CAP_NETWORK") == true)
+  }
+
+  @Test("that hides an endless call is seen by the events it does not take")
+  func hiddenCall() throws {
+    let fixture = try Fixture()
+    let path = try fixture.plugin(
+      "hides",
+      process: "volatile uint64_t *page = mmap(0, 4096, 3, 1, 5, 0); for (;;) page[512 / 8] = 0;",
+      extra: "void *mmap(void *, unsigned long, int, int, int, long);")
+    var limits = IsolationLimits.quick
+    limits.hardBudgetNanoseconds = 200_000_000
+    let plugin = try fixture.isolate(path, limits: limits)
+    plugin.offer(
+      aegis_event(trade(5, at: 1), sequence: 1, rules: centRules), now: Instant(nanoseconds: 1), phase: .live)
+    let failure = try #require(plugin.failure())
+    #expect(failure.reason.contains("took no event"), "\(failure.reason)")
+  }
+
   @Test("in what it prints is cut and counted")
   func flood() throws {
     let fixture = try Fixture()
