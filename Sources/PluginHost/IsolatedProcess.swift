@@ -153,13 +153,14 @@ final class IsolatedProcess: Sendable {
     finish()
   }
 
-  /// Changes with every step the plugin takes; 0 when there is nothing to do, or when it waits for the engine to read.
+  /// Changes with every step the plugin takes; 0 when there is nothing to do, when it waits for the engine to read, or
+  /// while it does something that has a time limit of its own.
   private var waitingMark: UInt64 {
     let consumed = page.consumed.pointee.load(ordering: .relaxed)
     guard inputHeader.published.pointee.load(ordering: .relaxed) != consumed else { return 0 }
     let unread =
       page.produced.pointee.load(ordering: .relaxed) &- page.taken.pointee.load(ordering: .relaxed)
-    return unread > 0 ? 0 : consumed &+ 1
+    return unread > 0 || state.withLock({ $0.awaited != nil }) ? 0 : consumed &+ 1
   }
 
   private func look(_ budget: inout BudgetWatch, now: Int64) {

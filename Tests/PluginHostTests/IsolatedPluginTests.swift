@@ -30,10 +30,12 @@ struct IsolatedPluginTests {
     #expect(plugin.status == .ended)
   }
 
-  @Test("of ours gives the same signals as in this process, over bars, and its state carries over")
-  func trendFollower() throws {
+  @Test(
+    "of ours gives the same signals as in this process, over bars, and its state carries over",
+    arguments: ["C", "Swift"])
+  func trendFollower(language: String) throws {
     let fixture = try Fixture()
-    let path = try fixture.trendFollowerC()
+    let path = try language == "C" ? fixture.trendFollowerC() : fixture.trendFollower()
     let events = (0..<3000).map { index in
       bar(10_000 + Int64(sin(Double(index) / 40) * 900), index: index)
     }
