@@ -82,7 +82,7 @@ final class Fixture {
   func plugin(
     _ name: String, signal body: String = "", process: String? = nil, capacity: Int = 1, extra: String = "",
     subscriptions: String = "{sizeof(aegis_subscription), AEGIS_EV_TRADE, 0, 0, 0, 0}", abiMajor: Int = 1,
-    create: String = "", capabilities: String = "0"
+    create: String = ""
   ) throws -> String {
     let emit =
       process ?? """
@@ -114,7 +114,7 @@ final class Fixture {
       static const aegis_strategy strategy = {sizeof strategy, 0, create, destroy, 0, 0, process, 0, 0};
       static const aegis_subscription subscriptions[] = {\(subscriptions)};
       static const aegis_descriptor descriptor = {
-        .size = sizeof descriptor, .kind = AEGIS_KIND_STRATEGY, .id = "\(name)", .capabilities = \(capabilities), .version = "1.0.0",
+        .size = sizeof descriptor, .kind = AEGIS_KIND_STRATEGY, .id = "\(name)", .version = "1.0.0",
         .max_signals_per_event = \(capacity), .strategy = &strategy, .subscriptions = subscriptions,
         .n_subscriptions = sizeof subscriptions / sizeof subscriptions[0]};
       static const aegis_descriptor *const plugins[] = {&descriptor};

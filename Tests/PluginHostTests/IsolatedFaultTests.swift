@@ -144,7 +144,7 @@ struct IsolatedFaultTests {
     let fixture = try Fixture()
     let own = "\(fixture.folder)/own"
     try FileManager.default.createDirectory(atPath: own, withIntermediateDirectories: false)
-    let path = try fixture.plugin(
+    _ = try fixture.plugin(
       "writes",
       process: """
         const aegis_event *e = b->events;
@@ -160,8 +160,9 @@ struct IsolatedFaultTests {
         return AEGIS_OK;
         """,
       extra:
-        "int open(const char *, int, ...); long write(int, const void *, unsigned long); int rename(const char *, const char *); int symlink(const char *, const char *);",
-      capabilities: "AEGIS_CAP_FILES")
+        "int open(const char *, int, ...); long write(int, const void *, unsigned long); int rename(const char *, const char *); int symlink(const char *, const char *);"
+    )
+    let path = try fixture.promising("AEGIS_CAP_FILES", "writes")
     let plugin = try fixture.isolate(path, dataDirectory: own)
     #expect(plugin.signals(of: [trade(5, at: 1)]).map(\.tag) == [31])
     #expect(try FileManager.default.contentsOfDirectory(atPath: own) == ["made"])
@@ -170,7 +171,7 @@ struct IsolatedFaultTests {
   @Test("that is said to start threads may, and one that asks for the network may not start")
   func capabilities() throws {
     let fixture = try Fixture()
-    let path = try fixture.plugin(
+    _ = try fixture.plugin(
       "threads",
       process: """
         const aegis_event *e = b->events;
@@ -185,9 +186,11 @@ struct IsolatedFaultTests {
         int pthread_join(unsigned long, void **);
         static volatile uint64_t mark;
         static void *body(void *a) { mark = 5; return a; }
-        """, capabilities: "AEGIS_CAP_THREADS")
+        """)
+    let path = try fixture.promising("AEGIS_CAP_THREADS", "threads")
     #expect(try fixture.isolate(path).signals(of: [trade(5, at: 1)]).map(\.tag) == [5])
-    let network = try fixture.plugin("network", capabilities: "AEGIS_CAP_NETWORK")
+    _ = try fixture.plugin("network")
+    let network = try fixture.promising("AEGIS_CAP_NETWORK", "network")
     let error = #expect(throws: PluginError.self) { _ = try fixture.isolate(network) }
     #expect(error?.description.contains("AEGIS_CAP_NETWORK") == true)
   }

@@ -14,6 +14,14 @@ final class IsolatedLog: Sendable {
 }
 
 extension Fixture {
+  /// The plugin that `plugin` made under this name, with capabilities in its descriptor.
+  func promising(_ capabilities: String, _ name: String) throws -> String {
+    let text = try String(contentsOfFile: "\(folder)/\(name).c", encoding: .utf8)
+    return try compile(
+      "\(name)-promising",
+      text.replacingOccurrences(of: ".kind = ", with: ".capabilities = \(capabilities), .kind = "))
+  }
+
   static let pluginHost = "\(products)/aegis-plugin-host"
 
   /// Starts one plugin of a file in a process of its own.
