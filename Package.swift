@@ -70,6 +70,7 @@ let package = Package(
     .target(
       name: "CHiredis", path: "Sources/CLibraries/CHiredis", linkerSettings: [.linkedLibrary("hiredis")]),
     .target(name: "CFFI", path: "Sources/CLibraries/CFFI", linkerSettings: [.linkedLibrary("ffi")]),
+    .target(name: "CPluginProbe", path: "Sources/CLibraries/CPluginProbe"),
     .target(name: "CZlib", path: "Sources/CLibraries/CZlib", linkerSettings: [.linkedLibrary("z")]),
 
     .target(name: "Market", swiftSettings: settings, linkerSettings: [.linkedLibrary("m")]),
@@ -122,7 +123,8 @@ let package = Package(
         "Engine", "SimulatorServer", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: settings),
-    .executableTarget(name: "aegis-plugin-host", dependencies: ["PluginHost"], swiftSettings: settings),
+    .executableTarget(
+      name: "aegis-plugin-host", dependencies: ["PluginHost", "CPluginProbe"], swiftSettings: settings),
 
     .target(
       name: "TrendFollower", dependencies: [pluginABI, pluginKit], path: "Plugins/TrendFollower",

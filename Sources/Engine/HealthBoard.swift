@@ -15,7 +15,7 @@ public final class HealthBoard: Sendable {
     var processes: [ProcessView] = []
     var store = StoreHealth()
     var phase: String?
-    var plugins: @Sendable () -> [PluginStatus] = { [] }
+    var plugins: @Sendable () -> PluginsAnswer = { PluginsAnswer() }
     var scope: StoreScope
     var run: Int64 = 0
   }
@@ -54,10 +54,10 @@ public final class HealthBoard: Sendable {
   public func set(phase: String?) { state.withLock { $0.phase = phase } }
 
   /// Where the plugins at work are asked for.
-  func set(plugins: @escaping @Sendable () -> [PluginStatus]) { state.withLock { $0.plugins = plugins } }
+  func set(plugins: @escaping @Sendable () -> PluginsAnswer) { state.withLock { $0.plugins = plugins } }
 
   /// The plugins at work; empty before the Brain has said anything.
-  public func plugins() -> [PluginStatus] { state.withLock { $0.plugins }() }
+  public func plugins() -> PluginsAnswer { state.withLock { $0.plugins }() }
 
   public func trades(limit: Int) -> [TradeRow] {
     state.withLock { $0.projection?.recentTrades.newest(limit) ?? [] }

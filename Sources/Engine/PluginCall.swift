@@ -28,8 +28,7 @@ public struct PluginCall: Sendable {
 
   /// `aegis-plugin-host` beside this program.
   static var hostPath: String {
-    URL(filePath: CommandLine.executablePath).deletingLastPathComponent().appending(path: "aegis-plugin-host")
-      .path
+    Settings.pluginHostPath
   }
 
   /// - Returns: what to print.

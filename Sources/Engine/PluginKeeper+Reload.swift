@@ -14,7 +14,7 @@ extension PluginKeeper {
   private static let patienceNanoseconds: Int64 = 5_000_000_000
   private static let shadowPollMicroseconds: UInt32 = 5_000
 
-  func reload(_ index: Int, _ request: PluginRequest, _ report: inout PluginReport) {
+  func reload(_ index: Int, _ request: PluginRequest, _ report: inout ReloadReport) {
     let seat = seats[index]
     let id = seat.descriptor.id
     do throws(PluginError) {
@@ -81,7 +81,7 @@ extension PluginKeeper {
 
   /// The same steps in another process: the start is the rehearsal, and the old process goes when probation is over.
   private func reloadIsolated(
-    _ index: Int, _ sha256: String, isFresh: Bool, _ report: inout PluginReport
+    _ index: Int, _ sha256: String, isFresh: Bool, _ report: inout ReloadReport
   ) throws(PluginError) {
     let seat = seats[index]
     let isolated = try startIsolated(index)
@@ -103,7 +103,7 @@ extension PluginKeeper {
     seats[index].isolated = isolated
   }
 
-  private func refuse(_ index: Int, _ error: PluginError, _ report: inout PluginReport) {
+  private func refuse(_ index: Int, _ error: PluginError, _ report: inout ReloadReport) {
     report.add(
       seats[index].descriptor.id, "refused",
       "\(error); \(seats[index].descriptor.version) goes on, nothing was lost", failed: true)
@@ -130,13 +130,13 @@ extension PluginKeeper {
   }
 
   private func rehearse(
-    _ index: Int, _ sha256: String, isFresh: Bool, _ report: inout PluginReport
+    _ index: Int, _ sha256: String, isFresh: Bool, _ report: inout ReloadReport
   ) throws(PluginError) {
     let seat = seats[index]
     var state: [UInt8]?
     if !isFresh {
       guard let answer = surroundings.mailbox.ask(.saveState(seat: index)) else {
-        throw .stateRefused(plugin: seat.descriptor.id, reason: PluginReport.noAnswer)
+        throw .stateRefused(plugin: seat.descriptor.id, reason: ReloadReport.noAnswer)
       }
       endRemoved(answer)
       if let failure = answer.failure { throw failure }
@@ -160,7 +160,7 @@ extension PluginKeeper {
         + ", \(outcome.signalCount) signals, none bad")
   }
 
-  private func load(_ index: Int, _ sha256: String, _ report: inout PluginReport) throws(PluginError)
+  private func load(_ index: Int, _ sha256: String, _ report: inout ReloadReport) throws(PluginError)
     -> DetachedPlugin
   {
     let seat = seats[index]
@@ -180,7 +180,7 @@ extension PluginKeeper {
   // MARK: Steps 5 to 7
 
   private func runInShadow(
-    _ index: Int, _ candidate: DetachedPlugin, isFresh: Bool, _ report: inout PluginReport
+    _ index: Int, _ candidate: DetachedPlugin, isFresh: Bool, _ report: inout ReloadReport
   ) throws(PluginError) {
     let id = candidate.descriptor.id
     let begun = try begin(index, candidate, isFresh: isFresh)
@@ -193,7 +193,7 @@ extension PluginKeeper {
     {
       usleep(Self.shadowPollMicroseconds)
       guard let next = surroundings.mailbox.ask(.look(seat: index)) else {
-        throw .stateRefused(plugin: id, reason: PluginReport.noAnswer)
+        throw .stateRefused(plugin: id, reason: ReloadReport.noAnswer)
       }
       endRemoved(next)
       answer = next
@@ -223,7 +223,7 @@ extension PluginKeeper {
     else {
       // Nobody took it over, so it is still ours.
       surroundings.loader.end(candidate)
-      throw .stateRefused(plugin: candidate.descriptor.id, reason: PluginReport.noAnswer)
+      throw .stateRefused(plugin: candidate.descriptor.id, reason: ReloadReport.noAnswer)
     }
     // The former instance of an earlier reload left with this.
     seats[index].probation = nil
@@ -243,11 +243,11 @@ extension PluginKeeper {
     return nil
   }
 
-  private func promote(_ index: Int, _ descriptor: PluginDescriptor, _ report: inout PluginReport)
+  private func promote(_ index: Int, _ descriptor: PluginDescriptor, _ report: inout ReloadReport)
     throws(PluginError)
   {
     guard let answer = change(index, .promoted) else {
-      throw .stateRefused(plugin: descriptor.id, reason: PluginReport.noAnswer)
+      throw .stateRefused(plugin: descriptor.id, reason: ReloadReport.noAnswer)
     }
     let former = seats[index].descriptor
     let formerProcess = seats[index].isolated
@@ -258,7 +258,7 @@ extension PluginKeeper {
     seats[index].watched = (answer.counters.refusedCount, Clock.monotonicNanoseconds())
     report.add(
       descriptor.id, "switched",
-      "\(former.version) -> \(descriptor.version) at position \(answer.position), pause \(PluginReport.pause(answer))"
+      "\(former.version) -> \(descriptor.version) at position \(answer.position), pause \(ReloadReport.pause(answer))"
     )
     if seats[index].suspension != nil, change(index, .suspended(false)) != nil {
       seats[index].suspension = nil

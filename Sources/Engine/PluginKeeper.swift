@@ -73,7 +73,7 @@ final class PluginKeeper: @unchecked Sendable {  // all but `isStopping` belongs
   // MARK: Requests
 
   private func carryOut(_ request: PluginRequest) {
-    var report = PluginReport(request: request, files: surroundings.files, logger: surroundings.logger)
+    var report = ReloadReport(request: request, files: surroundings.files, logger: surroundings.logger)
     let unknown = request.plugins.filter { id in !seats.contains { $0.descriptor.id == id } }
     for id in unknown {
       let known = seats.map(\.descriptor.id).joined(separator: ", ")
@@ -122,7 +122,7 @@ final class PluginKeeper: @unchecked Sendable {  // all but `isStopping` belongs
     return answer
   }
 
-  func rollBack(_ index: Int, reason: String, _ report: inout PluginReport) {
+  func rollBack(_ index: Int, reason: String, _ report: inout ReloadReport) {
     let seat = seats[index]
     guard let probation = seat.probation else {
       report.add(
@@ -131,7 +131,7 @@ final class PluginKeeper: @unchecked Sendable {  // all but `isStopping` belongs
       return
     }
     guard let answer = change(index, .rolledBack) else {
-      return report.add(seat.descriptor.id, "refused", PluginReport.noAnswer, failed: true)
+      return report.add(seat.descriptor.id, "refused", ReloadReport.noAnswer, failed: true)
     }
     let left = seats[index].descriptor
     seats[index].refusedHashes[left.sha256] = "was rolled back (\(reason))"
@@ -143,7 +143,7 @@ final class PluginKeeper: @unchecked Sendable {  // all but `isStopping` belongs
     seats[index].watched = (answer.counters.refusedCount, Clock.monotonicNanoseconds())
     report.add(
       left.id, "rolled back",
-      "to \(probation.former.version) at position \(answer.position), pause \(PluginReport.pause(answer)); \(reason)"
+      "to \(probation.former.version) at position \(answer.position), pause \(ReloadReport.pause(answer)); \(reason)"
     )
   }
 
@@ -178,7 +178,7 @@ final class PluginKeeper: @unchecked Sendable {  // all but `isStopping` belongs
     let reason = "\(count - seat.watched.refusedCount) bad signals within a minute"
     seats[index].watched = (count, now)
     if seat.probation != nil {
-      var report = PluginReport(request: nil, files: surroundings.files, logger: surroundings.logger)
+      var report = ReloadReport(request: nil, files: surroundings.files, logger: surroundings.logger)
       rollBack(index, reason: reason, &report)
       writeAtWork()
       return
@@ -203,7 +203,7 @@ final class PluginKeeper: @unchecked Sendable {  // all but `isStopping` belongs
   }
 
   private func writeStatus() {
-    let status = seats.map { PluginStatus($0, retiredImages: retiredImageCount) }
+    let status = PluginsAnswer(plugins: seats.map(PluginRuntime.init), retiredImages: retiredImageCount)
     do {
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -215,7 +215,7 @@ final class PluginKeeper: @unchecked Sendable {  // all but `isStopping` belongs
 }
 
 /// What happened, told to the log and to whoever asked.
-struct PluginReport {
+struct ReloadReport {
   let request: PluginRequest?
   let files: PluginRequestFiles
   let logger: Logger

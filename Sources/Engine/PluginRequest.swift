@@ -55,10 +55,10 @@ struct PluginRequestFiles {
   var statusFile: URL { folder.appending(path: "plugins.json") }
 
   /// The plugins at work as the Brain last wrote them down; empty before it has.
-  func status() -> [PluginStatus] {
+  func status() -> PluginsAnswer {
     FileManager.default.contents(atPath: statusFile.path).flatMap {
-      try? JSONDecoder().decode([PluginStatus].self, from: $0)  // nothing readable is nothing known
-    } ?? []
+      try? JSONDecoder().decode(PluginsAnswer.self, from: $0)  // nothing readable is nothing known
+    } ?? PluginsAnswer()
   }
 
   func put(_ request: PluginRequest) throws {

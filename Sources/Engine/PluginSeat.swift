@@ -41,42 +41,17 @@ struct PluginSeat {
   }
 }
 
-/// A seat as `aegis plugins list` and `info` show it.
-public struct PluginStatus: Codable, Sendable, Equatable {
-  public var id: String
-  public var version: String
-  public var sha256: String
-  public var file: String
-  public var generation: Int
-  /// `inproc` or `isolated`.
-  public var placement: String
-  /// `active`, `ledger only`, `probation`, `quarantined`.
-  public var state: String
-  public var reason: String?
-  public var sinceNanoseconds: Int64
-  public var events: UInt64
-  public var signals: UInt64
-  /// Refused signals by reason.
-  public var refused: [String: UInt64]
-  /// Images of former versions that stay mapped, over all plugins.
-  public var retiredImages: Int
-
-  init(_ seat: PluginSeat, retiredImages: Int) {
-    id = seat.descriptor.id
-    version = seat.descriptor.version
-    sha256 = seat.descriptor.sha256
-    file = seat.path
-    generation = seat.generation
-    placement = seat.isolated == nil ? "inproc" : "isolated"
-    state = seat.state
-    reason = seat.suspension
-    sinceNanoseconds = seat.sinceNanoseconds
-    events = seat.counters.eventCount
-    signals = seat.counters.signalCount
-    refused = [:]
+extension PluginRuntime {
+  init(_ seat: PluginSeat) {
+    var refused: [String: UInt64] = [:]
     for reason in SignalRefusal.allCases where seat.counters[reason] > 0 {
       refused[reason.name] = seat.counters[reason]
     }
-    self.retiredImages = retiredImages
+    self.init(
+      id: seat.descriptor.id, version: seat.descriptor.version, sha256: seat.descriptor.sha256, file: seat.path,
+      generation: UInt64(seat.generation), placement: seat.isolated == nil ? "inproc" : "isolated",
+      state: seat.state, sinceNanoseconds: seat.sinceNanoseconds, reason: seat.suspension ?? "",
+      counters: Counters(
+        events: seat.counters.eventCount, signals: seat.counters.signalCount, refused: refused))
   }
 }

@@ -161,8 +161,7 @@ public enum PluginTrust {
 
   /// What a file calls itself, asked in a child process; empty when it does not say.
   private static func identifier(of file: String) -> String {
-    let host = URL(filePath: CommandLine.executablePath).deletingLastPathComponent()
-      .appending(path: "aegis-plugin-host").path
+    let host = Settings.pluginHostPath
     let reports = (try? PluginScan.file(file, host: host)) ?? []
     return reports.map(\.id).filter { !$0.isEmpty }.joined(separator: ",")
   }

@@ -58,6 +58,3 @@ public final class PluginLoader: Sendable {
     plugin.slot.end()
   }
 }
-
-// Its tables are written before the first plugin is loaded and only read after that; logging is any thread's right.
-extension HostServices: @unchecked Sendable {}

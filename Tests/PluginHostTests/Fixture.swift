@@ -5,7 +5,7 @@ import Market
 @testable import PluginHost
 
 /// A private folder with plugins compiled for one test, removed with its owner.
-final class Fixture {
+final class Fixture: Sendable {
   let folder: String
   var cache: String { "\(folder)/cache" }
 
@@ -14,6 +14,10 @@ final class Fixture {
   /// Where this test program, and so the built products, lie.
   static let products = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
     .path
+
+  /// The slim host, when it was built with the tests.
+  static let host = "\(products)/aegis-plugin-host"
+  static let isHostBuilt = FileManager.default.isExecutableFile(atPath: host)
 
   struct Failure: Error, CustomStringConvertible { var description: String }
 

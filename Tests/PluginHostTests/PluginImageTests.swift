@@ -132,8 +132,8 @@ struct PluginImageTests {
     try Fixture.run("cp", [other, path])  // truncates and rewrites the very file that was loaded
     let second = try PluginImage(path: path, cacheDirectory: fixture.cache)
     #expect(first.entry != second.entry && first.sha256 != second.sha256)
-    #expect(try PluginTables(file: path).identifiers(first) == ["version_one"])
-    #expect(try PluginTables(file: path).identifiers(second) == ["version_two"])
+    #expect(try TrialPlugin.all(first).map(\.descriptor.id) == ["version_one"])
+    #expect(try TrialPlugin.all(second).map(\.descriptor.id) == ["version_two"])
   }
 
   @Test("tells its language and compiler without running")

@@ -6,10 +6,7 @@ import Testing
 
 @Suite("The scan of a plugin folder")
 struct PluginScanTests {
-  private static let host = "\(Fixture.products)/aegis-plugin-host"
-  private static let isHostBuilt = FileManager.default.isExecutableFile(atPath: host)
-
-  @Test("says of each file what it is", .enabled(if: isHostBuilt, "aegis-plugin-host is not built"))
+  @Test("says of each file what it is", .enabled(if: Fixture.isHostBuilt, "aegis-plugin-host is not built"))
   func states() throws {
     let fixture = try Fixture()
     _ = try fixture.trendFollowerC()
@@ -36,7 +33,7 @@ struct PluginScanTests {
       ])
     try FileManager.default.removeItem(atPath: library)
 
-    let reports = try PluginScan.folder(fixture.folder, host: Self.host)
+    let reports = try PluginScan.folder(fixture.folder, host: Fixture.host)
     let states = Dictionary(
       uniqueKeysWithValues: reports.map { (URL(filePath: $0.file).lastPathComponent, $0) })
     #expect(reports.map(\.file) == reports.map(\.file).sorted())
@@ -51,18 +48,19 @@ struct PluginScanTests {
     #expect(states["exposed.so"]?.state == .refused)
     #expect(
       states["needy.so"]?.state == .unresolved && states["needy.so"]?.reason.contains("gone.so") == true)
-    #expect(states["crash.so"]?.reason == "crashed while loading (signal 11)")
-    #expect(states["leaves.so"]?.reason == "the scanner left with status 0 and no report")
+    #expect(states["crash.so"]?.reason == "crashed (SIGSEGV, invalid memory access) while loading")
+    #expect(states["leaves.so"]?.reason == "ended the scanner with status 0 while loading")
     #expect(states["noisy.so"]?.state == .ok && states["noisy.so"]?.id == "noisy")
   }
 
-  @Test("kills a child that takes too long", .enabled(if: isHostBuilt, "aegis-plugin-host is not built"))
+  @Test(
+    "kills a child that takes too long", .enabled(if: Fixture.isHostBuilt, "aegis-plugin-host is not built"))
   func timeLimit() throws {
     let fixture = try Fixture()
     let path = try fixture.plugin(
       "loop",
       extra: "__attribute__((constructor)) static void loop(void) { for (volatile int i = 0;;) i = 1; }")
-    let reports = try PluginScan.file(path, host: Self.host, timeoutMilliseconds: 300)
+    let reports = try PluginScan.file(path, host: Fixture.host, timeoutMilliseconds: 300)
     #expect(reports.map(\.state) == [.failed] && reports[0].reason.contains("300 ms"))
   }
 
@@ -77,9 +75,9 @@ struct PluginScanTests {
 
   @Test(
     "runs in a host that links no network or database code",
-    .enabled(if: isHostBuilt, "aegis-plugin-host is not built"))
+    .enabled(if: Fixture.isHostBuilt, "aegis-plugin-host is not built"))
   func slimHost() throws {
-    let libraries = try Fixture.run("readelf", ["-d", Self.host])
+    let libraries = try Fixture.run("readelf", ["-d", Fixture.host])
     for name in ["libcurl", "libpq", "hiredis", "sqlite", "libFoundation", "libssl"] {
       #expect(!libraries.contains(name), "\(name)")
     }
@@ -87,45 +85,121 @@ struct PluginScanTests {
 
   @Test(
     "answers JSON and exit codes on the command line",
-    .enabled(if: isHostBuilt, "aegis-plugin-host is not built"))
+    .enabled(if: Fixture.isHostBuilt, "aegis-plugin-host is not built"))
   func commandLine() throws {
     let fixture = try Fixture()
     let path = try fixture.trendFollowerC()
-    let scan = try Fixture.run(Self.host, ["scan", path])
+    let scan = try Fixture.run(Fixture.host, ["scan", path])
+    let lines = scan.split(separator: "\n")
+    #expect(lines.count == 2 && lines.last?.contains("\"done\"") == true)
     let object = try #require(
-      try JSONSerialization.jsonObject(with: Data(scan.utf8)) as? [String: String], "one JSON object")
+      try JSONSerialization.jsonObject(with: Data(lines[0].utf8)) as? [String: String], "one JSON object")
     #expect(object["id"] == "trend-follower-c" && object["state"] == "ok")
     let digest = try Fixture.run("sha256sum", [path]).prefix(64)
     #expect(object["sha256"] == String(digest))
-    let checks = try Fixture.run(Self.host, ["validate", path]).split(separator: "\n")
-    #expect(checks.count == 7 && checks.allSatisfy { $0.contains("\"result\":\"ok\"") })
-    #expect(throws: Fixture.Failure.self) { try Fixture.run(Self.host, ["scan"]) }
-    #expect(throws: Fixture.Failure.self) { try Fixture.run(Self.host, ["scan", "/nowhere.so"]) }
+    let checks = try Fixture.run(Fixture.host, ["validate", path]).split(separator: "\n")
+    #expect(checks.count == PluginValidation.names.count)
+    #expect(checks.allSatisfy { $0.contains("\"result\":\"ok\"") }, "\(checks)")
+    #expect(throws: Fixture.Failure.self) { try Fixture.run(Fixture.host, ["scan"]) }
+    #expect(throws: Fixture.Failure.self) { try Fixture.run(Fixture.host, ["scan", "/nowhere.so"]) }
   }
 
   @Test(
-    "validation finds a plugin whose signals depend on how events are cut, and one that remembers wrongly")
-  func validation() throws {
+    "remembers what files were until they change, and believes nothing else",
+    .enabled(if: Fixture.isHostBuilt, "aegis-plugin-host is not built"))
+  func cache() throws {
     let fixture = try Fixture()
-    let quiet = "if (b->flags & AEGIS_BATCH_WARMUP) continue;"
-    let batchy = try fixture.plugin(
-      "batchy", signal: "\(quiet) s.return_fraction = b->count == 1 ? 0.01 : 0.02;")
-    // Not declared deterministic, so only the rules are checked.
-    #expect(PluginValidation.run(path: batchy, seed: 1).filter { !$0.isPassed }.isEmpty)
-    let text = try String(contentsOfFile: "\(fixture.folder)/batchy.c", encoding: .utf8)
-    let promised = try fixture.compile(
-      "promised",
-      text.replacingOccurrences(of: ".kind = ", with: ".capabilities = AEGIS_CAP_DETERMINISTIC, .kind = "))
-    let failed = PluginValidation.run(path: promised, seed: 1).filter { !$0.isPassed }.map(\.name)
-    #expect(failed == ["batch-invariant"])
-    let nan = try fixture.plugin("nan", signal: "\(quiet) s.return_fraction = NAN;")
-    #expect(PluginValidation.run(path: nan, seed: 1).filter { !$0.isPassed }.map(\.name) == ["replay"])
-    let eager = try fixture.plugin("eager")
-    #expect(PluginValidation.run(path: eager, seed: 1).filter { !$0.isPassed }.map(\.name) == ["replay"])
-    let stateless = try fixture.compile(
-      "stateless",
-      text.replacingOccurrences(of: ".kind = ", with: ".capabilities = AEGIS_CAP_STATEFUL, .kind = "))
-    #expect(PluginValidation.run(path: stateless, seed: 1).filter { !$0.isPassed }.map(\.name) == ["state"])
+    let path = try fixture.plugin("first")
+    let file = "\(fixture.folder)/scans"
+    func scan(_ host: String) throws -> [PluginScanReport] {
+      try PluginScan.folder(fixture.folder, host: host, cache: PluginScanCache(path: file))
+    }
+    let before = try scan(Fixture.host)
+    #expect(before.map(\.id) == ["first"])
+    // A host that does not exist proves that nobody was asked.
+    #expect(try scan("/nowhere/host") == before)
+    let text = try String(contentsOfFile: "\(fixture.folder)/first.c", encoding: .utf8)
+    _ = try fixture.compile("first", text.replacingOccurrences(of: "1.0.0", with: "1.0.1"))
+    #expect(throws: PluginError.self) { try scan("/nowhere/host") }
+    #expect(try scan(Fixture.host).map(\.version) == ["1.0.1"])
+    chmod(path, 0o777)
+    #expect(try scan("/nowhere/host").map(\.state) == [.refused], "a change of mode is a change")
+    chmod(path, 0o755)
+    try "aegis plugin scans 1\n{\"identity\":\"x\"\nnonsense\n".write(
+      toFile: file, atomically: true, encoding: .utf8)
+    #expect(try scan(Fixture.host).map(\.state) == [.ok], "a damaged memory is no memory")
+  }
+
+  @Test(
+    "one that ends its child costs no other its report",
+    .enabled(if: Fixture.isHostBuilt, "aegis-plugin-host is not built"))
+  func sharedChild() throws {
+    let fixture = try Fixture()
+    for index in 0..<8 { _ = try fixture.plugin("p\(index)") }
+    for name in ["p2x", "p6x"] {
+      _ = try fixture.plugin(
+        name, extra: "__attribute__((constructor)) static void boom(void) { abort(); }")
+    }
+    let reports = try PluginScan.folder(fixture.folder, host: Fixture.host)
+    #expect(reports.filter { $0.state == .ok }.map(\.id) == (0..<8).map { "p\($0)" })
+    #expect(reports.filter { $0.state == .failed }.allSatisfy { $0.reason.contains("SIGABRT") })
+    #expect(reports.count == 10)
+  }
+
+  @Test(
+    "lists fifty plugins with and without its memory",
+    .enabled(if: Fixture.isHostBuilt, "aegis-plugin-host is not built"))
+  func fifty() throws {
+    let fixture = try Fixture()
+    let path = try fixture.trendFollowerC()
+    for index in 1..<50 {
+      try FileManager.default.copyItem(atPath: path, toPath: "\(fixture.folder)/copy\(index).so")
+    }
+    let clock = ContinuousClock()
+    let file = "\(fixture.folder)/scans"
+    var count = 0
+    let cold = try clock.measure {
+      count = try PluginScan.folder(fixture.folder, host: Fixture.host, cache: PluginScanCache(path: file))
+        .count
+    }
+    let warm = try clock.measure {
+      count += try PluginScan.folder(
+        fixture.folder, host: "/nowhere/host", cache: PluginScanCache(path: file)
+      ).count
+    }
+    #expect(count == 100)
+    print("fifty plugins: cold \(cold), from memory \(warm)")
+  }
+
+  @Test(
+    "children see none of the environment that could hold a secret",
+    .enabled(if: Fixture.isHostBuilt, "aegis-plugin-host is not built"))
+  func environment() throws {
+    let fixture = try Fixture()
+    setenv("AEGIS_TEST_SECRET", "hidden", 1)
+    defer { unsetenv("AEGIS_TEST_SECRET") }
+    _ = try fixture.plugin(
+      "curious",
+      extra:
+        "__attribute__((constructor)) static void look(void) { if (getenv(\"AEGIS_TEST_SECRET\")) abort(); }")
+    #expect(try PluginScan.folder(fixture.folder, host: Fixture.host).map(\.state) == [.ok])
+  }
+
+  @Test(
+    "lists functions and models as what they are",
+    .enabled(if: Fixture.isHostBuilt, "aegis-plugin-host is not built"))
+  func kinds() throws {
+    let fixture = try Fixture()
+    _ = try fixture.plugin("strategy")
+    let text = try String(contentsOfFile: "\(fixture.folder)/strategy.c", encoding: .utf8)
+    for kind in ["FUNCTIONS", "MODEL"] {
+      _ = try fixture.compile(
+        kind.lowercased(), text.replacingOccurrences(of: "AEGIS_KIND_STRATEGY", with: "AEGIS_KIND_\(kind)"))
+    }
+    #expect(
+      try PluginScan.folder(fixture.folder, host: Fixture.host).map(\.kind) == [
+        "functions", "model", "strategy",
+      ])
   }
 }
 

@@ -31,7 +31,7 @@ struct ImportTableTests {
       "Market", "Trading", "CPostgres", "CHiredis", "GRDB", "Foundation", "Glibc", "Synchronization",
       "Dispatch",
     ],
-    "aegis-plugin-host": ["PluginHost", "PluginABI", "Market", "Glibc"],
+    "aegis-plugin-host": ["PluginHost", "PluginABI", "Market", "CPluginProbe", "Glibc"],
   ]
 
   static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
