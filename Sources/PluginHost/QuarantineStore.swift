@@ -128,6 +128,28 @@ public struct QuarantineStore: Sendable, Hashable {
   }
 }
 
+extension QuarantineStore {
+  /// Quarantines a plugin for a failure: the stack, when there is one, into `crash-<12 digits>.txt` beside the file, the
+  /// reason into the file.   [control]
+  @discardableResult
+  public static func add(
+    _ failure: PluginFailure, of plugin: PluginDescriptor, path: String, seconds: Int64
+  ) throws(StoreFileError) -> Record {
+    var backtracePath = ""
+    if !failure.backtrace.isEmpty {
+      let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+      backtracePath = "\(folder)/crash-\(plugin.sha256.prefix(12)).txt"
+      let text = ([failure.reason] + failure.backtrace).joined(separator: "\n") + "\n"
+      try StoreFile(path: backtracePath).write(text: text)
+    }
+    return try update(path: path) { store in
+      store.add(
+        sha256: plugin.sha256, id: plugin.id, file: plugin.file, reason: failure.reason, phase: failure.phase,
+        backtracePath: backtracePath, seconds: seconds)
+    }
+  }
+}
+
 extension QuarantineStore.Record {
   var fields: [(name: String, value: String)] {
     [

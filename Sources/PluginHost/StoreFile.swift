@@ -62,7 +62,11 @@ struct StoreFile {
   }
 
   func write(_ records: [[(name: String, value: String)]]) throws(StoreFileError) {
-    let text = "[\n" + records.map { FlatJSON.text($0) }.joined(separator: ",\n") + "\n]\n"
+    try write(text: "[\n" + records.map { FlatJSON.text($0) }.joined(separator: ",\n") + "\n]\n")
+  }
+
+  /// Replaces the whole content, by renaming.
+  func write(text: String) throws(StoreFileError) {
     let draft = "\(path).\(getpid()).new"
     unlink(draft)
     let descriptor = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)

@@ -77,6 +77,13 @@ struct IsolatedFaultTests {
     let failure = try #require(faulty.failure(), "\(faulty.status)")
     #expect(failure.phase == fault.phase)
     for word in fault.words { #expect(failure.reason.contains(word), "\(failure.reason)") }
+    if fault.name == "segfault" {
+      let path = "\(fixture.folder)/quarantine.json"
+      let record = try QuarantineStore.add(failure, of: faulty.descriptor, path: path, seconds: 1)
+      let stack = try String(contentsOfFile: record.backtracePath, encoding: .utf8)
+      #expect(stack.contains("SIGSEGV") && stack.contains(".so"), "\(stack)")
+      #expect(try QuarantineStore.load(path: path).verdict(sha256: record.sha256, seconds: 2) != .free)
+    }
     // The engine may go on offering; nothing comes of it.
     #expect(faulty.signals(of: [trade(5, at: 2)], firstSequence: 2).isEmpty)
     let events = (1...500).map { trade(5, at: Int64($0)) }
