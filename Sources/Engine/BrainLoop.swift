@@ -160,7 +160,7 @@ public struct BrainLoop<Venue: Exchange & ~Copyable, Journal: JournalSink & ~Cop
     case .clock: sweep()
     case .runReady, .report, .signal, .verdict, .command, .positionChanged, .tradeClosed, .lotOpened,
       .lotClosed,
-      .equity, .candleClosed, .checkpoint, .runEnded:
+      .equity, .candleClosed, .checkpoint, .annotation, .runEnded:
       break
     }
     flush()
@@ -281,8 +281,22 @@ public struct BrainLoop<Venue: Exchange & ~Copyable, Journal: JournalSink & ~Cop
     offered &+= 1
     let count = plugins.process(
       event, sequence: offered, rules: rules[index], now: now, phase: phase, into: signals)
+    if plugins.annotations.count > 0 { recordAnnotations() }
     guard count > 0 else { return }
     for signalIndex in 0..<count { consider(signals[signalIndex], isFromBar: event.kind == .bar) }
+  }
+
+  /// What plugins saw goes to the journal before what they say about it.
+  private mutating func recordAnnotations() {
+    let annotations = plugins.annotations
+    for index in 0..<annotations.count {
+      let seen = annotations[index]
+      record(
+        .annotation(
+          plugin: seen.plugin, timeframe: UInt8(truncatingIfNeeded: seen.timeframe), direction: seen.direction,
+          name: seen.nameBytes, bar: seen.bar, origin: seen.origin, level: seen.level, top: seen.top,
+          bottom: seen.bottom, value: seen.value, instrument: InstrumentID(index: seen.instrument), time: now))
+    }
   }
 
   private mutating func consider(_ signal: Signal, isFromBar: Bool) {

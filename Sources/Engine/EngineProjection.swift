@@ -110,7 +110,7 @@ public struct EngineProjection: Sendable {
     case .lotClosed: lotClosed(entry)
     case .report:
       if let report = entry.exchangeReport, report.kind == .balance { wallet = report.amount }
-    case .openingOrder, .clock, .history, .candleClosed, .instrumentReady, .plugin, .isolatedSignal,
+    case .openingOrder, .clock, .history, .candleClosed, .instrumentReady, .plugin, .isolatedSignal, .annotation,
       .checkpoint:
       break
     }

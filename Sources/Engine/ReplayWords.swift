@@ -70,7 +70,7 @@ struct ReplayWords {
     case .positionChanged, .openingPosition, .tradeClosed:
       OrderPurpose(rawValue: UInt8(truncatingIfNeeded: entry.detail))?.name ?? "\(entry.detail)"
     case .runStarted, .openingOrder, .openingLot, .clock, .control, .report, .ringGap, .runReady,
-      .instrumentReady, .plugin, .isolatedSignal,
+      .instrumentReady, .plugin, .isolatedSignal, .annotation,
       .signal, .command, .lotOpened, .lotClosed, .equity, .runEnded, .checkpoint:
       "\(entry.detail)"
     }
@@ -170,6 +170,12 @@ struct ReplayWords {
       ]
     case .control: [("mode", .number), ("flags", .number)]
     case .ringGap: [("missing", .number), ("first missing", .number), ("epoch", .number)]
+    case .annotation:
+      (0..<6).map { ("name \($0)", Unit.hexadecimal) }
+        + [
+          ("bars", .hexadecimal), ("level", .fraction), ("top", .fraction), ("bottom", .fraction),
+          ("value", .fraction),
+        ]
     case .plugin:
       [
         ("seat", .number), ("argument", .number), ("word 2", .hexadecimal), ("word 3", .hexadecimal),

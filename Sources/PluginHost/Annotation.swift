@@ -21,7 +21,10 @@ public struct PluginAnnotation: Sendable, BitwiseCopyable {
   public var top: Double
   public var bottom: Double
   public var value: Double
-  var nameBytes: InlineArray<48, UInt8>
+  /// Of the host; set with the annotation.
+  public var plugin: UInt16 = 0
+  /// The name, then zeros.
+  public var nameBytes: InlineArray<48, UInt8>
 
   public var name: String {
     var bytes: [UInt8] = []

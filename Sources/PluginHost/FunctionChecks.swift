@@ -11,8 +11,7 @@ enum FunctionChecks {
   typealias Calls = (_ functions: [aegis_function], _ seed: UInt64, _ note: (String) -> Void) throws ->
     [String]
 
-  /// nil until the host can call typed functions.
-  static var call: Calls? { nil }
+  static var call: Calls? { { try FunctionTrial.problems($0, seed: $1, note: $2) } }
 
   static func check(_ plugin: TrialPlugin, seed: UInt64, note: (String) -> Void) throws -> PluginCheck {
     note("functions")

@@ -31,6 +31,8 @@ final class HostServices: Sendable {
   nonisolated(unsafe) private var offersThreadCheck = false
   /// What is being processed; nil between calls.   [strategy]
   nonisolated(unsafe) private var batch: UnsafePointer<aegis_batch>?
+  /// Whose call it is.   [strategy]
+  nonisolated(unsafe) private var plugin: UInt16 = 0
 
   /// `pthread_self` of the thread inside a call with that tag, 0 when there is none. Relaxed is enough: a thread
   /// compares with its own id, which only it can have stored.
@@ -126,8 +128,9 @@ final class HostServices: Sendable {
 
   /// Marks the calling thread as `[strategy]`: before `process` (with its batch), `reset`, `save` and `load`.
   @inline(__always)
-  func beginProcess(_ batch: UnsafePointer<aegis_batch>?) {
+  func beginProcess(_ batch: UnsafePointer<aegis_batch>?, plugin: UInt16 = 0) {
     self.batch = batch
+    self.plugin = plugin
     strategyThread.store(pthread_self(), ordering: .relaxed)
   }
 
@@ -171,7 +174,9 @@ final class HostServices: Sendable {
       annotations.countRefusal()
       return AEGIS_E_INVALID
     }
-    return annotations.take(annotation) ? AEGIS_OK : AEGIS_E_OVERFLOW
+    var named = annotation
+    named.plugin = plugin
+    return annotations.take(named) ? AEGIS_OK : AEGIS_E_OVERFLOW
   }
 
   /// Events of a batch lie in order of their sequence.

@@ -96,7 +96,7 @@ final class IsolatedInstance {
       (inputMemory.base + IsolatedLayout.headerByteCount).assumingMemoryBound(to: InputSlot.self))
     events = .allocate(capacity: batchCountMax)
     host.instrumentCount = UInt32(creation.instruments.count)
-    host.candles = IsolatedCandles(
+    host.candles = CandleColumns(
       instrumentCount: creation.instruments.count, candlesMax: max(1, limits.candlesMax))
     host.output = IsolatedOutput(base: outputMemory.base, status: status, layout: layout)
     do throws(IsolatedTrouble) {

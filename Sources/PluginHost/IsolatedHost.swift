@@ -13,7 +13,7 @@ final class IsolatedHost: @unchecked Sendable {
 
   /// Set before the plugin is created.
   var instrumentCount: UInt32 = 0
-  var candles = IsolatedCandles(instrumentCount: 0, candlesMax: 1)
+  var candles = CandleColumns(instrumentCount: 0, candlesMax: 1)
   var output: IsolatedOutput?
   /// The sequences of the batch in `process`; nil between batches: nothing is annotated then.
   var batch: ClosedRange<UInt64>?

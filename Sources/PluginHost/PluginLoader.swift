@@ -42,19 +42,27 @@ public final class PluginLoader: Sendable {
   ) throws(PluginError) -> DetachedPlugin {
     var chosen = try ChosenPlugin(image, id: id)
     let values = try chosen.descriptor.values(parameters)
-    let slot = try chosen.create(
-      values: values, instruments: instruments, seed: seed, dataDirectory: dataDirectory, host: services.host)
+    var slot: PluginSlot?
+    try services.control { () throws(PluginError) in
+      slot = try chosen.create(
+        values: values, instruments: instruments, seed: seed, dataDirectory: dataDirectory, host: services.host)
+    }
+    guard let slot else { preconditionFailure("create returns a slot or throws") }
     return DetachedPlugin(slot: slot, descriptor: chosen.descriptor)
   }
 
   /// Tells the instance that live events follow.
   public func activate(_ plugin: DetachedPlugin, now: Instant) throws(PluginError) {
-    try plugin.slot.activate(now: now, id: plugin.descriptor.id)
+    try services.control { () throws(PluginError) in
+      try plugin.slot.activate(now: now, id: plugin.descriptor.id)
+    }
   }
 
   /// Deactivates and destroys the instance; its image stays mapped.
   public func end(_ plugin: DetachedPlugin) {
-    plugin.slot.deactivate()
-    plugin.slot.end()
+    services.control {
+      plugin.slot.deactivate()
+      plugin.slot.end()
+    }
   }
 }

@@ -41,6 +41,7 @@ extension PluginSet {
       memory.initialize(repeating: false, count: Int(instrumentCount))
       isWarm = memory
     }
+    prepareWindows(of: candidate.descriptor)
     shadows.put(
       PluginShadow(slot: candidate.slot, role: .candidate, isWarm: isWarm), candidate.descriptor, at: seat)
     refreshInterest()

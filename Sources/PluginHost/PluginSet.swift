@@ -35,6 +35,13 @@ public struct PluginSet: ~Copyable, @unchecked Sendable {
   var isolatedCount = 0
   /// New and former instances that run beside the active ones, by seat; see `PluginSet+Reload`.
   let shadows: PluginShadows
+  /// The windows plugins read; nil before the first plugin.
+  private var columns: UnsafeMutablePointer<CandleColumns>?
+  /// What plugins in this process said they saw during the last call of `process`.
+  public let annotations = AnnotationBuffer(capacity: 256)
+
+  /// Closed candles a plugin can look back on, of each instrument and each timeframe any plugin subscribed to.
+  static let candlesMax = 1024
 
   public private(set) var count = 0
   /// What is loaded, in load order; a signal's `plugin` is an index into it.
@@ -55,21 +62,12 @@ public struct PluginSet: ~Copyable, @unchecked Sendable {
   }
 
   deinit {
+    columns?.deinitialize(count: 1)
+    columns?.deallocate()
     shadows.end()
     for index in (0..<count).reversed() { slots[index].end() }
     slots.deallocate()
     event.deallocate()
-  }
-
-  /// Offers plugins the host extension `aegis.host.candles/1`.   [control]
-  ///
-  /// - Parameter context: handed back to `window` with each question; must outlive the set.
-  /// - Precondition: nothing is loaded yet, because plugins ask for extensions when they are created.
-  public mutating func provideCandles(
-    context: UnsafeMutableRawPointer?, window: @escaping CandleWindowProvider
-  ) {
-    precondition(count == 0, "candles are offered before the first plugin is loaded")
-    services.provideCandles(context: context, window)
   }
 
   /// Loads a file, checks it, and creates one instance of one of its plugins.   [control]
@@ -94,6 +92,7 @@ public struct PluginSet: ~Copyable, @unchecked Sendable {
       throw .limit(what: "instruments", found: instruments.count, max: InstrumentTable.countMax)
     }
     precondition(count == 0 || instruments.count == Int(instrumentCount), "one instrument table per set")
+    prepare(instrumentCount: instruments.count)
     let made = try PluginLoader.make(
       PluginImage(path: path, cacheDirectory: cacheDirectory, keepsCopy: keepsCopy), id: id,
       parameters: parameters, instruments: instruments, seed: seed, dataDirectory: dataDirectory,
@@ -107,6 +106,8 @@ public struct PluginSet: ~Copyable, @unchecked Sendable {
 
   /// Gives an instance the next seat.
   mutating func take(_ made: DetachedPlugin, instrumentCount: Int) -> Int {
+    prepare(instrumentCount: instrumentCount)
+    prepareWindows(of: made.descriptor)
     made.slot.batch.pointee.events = UnsafePointer(event)
     self.instrumentCount = UInt32(instrumentCount)
     (slots + count).initialize(to: made.slot)
@@ -116,6 +117,23 @@ public struct PluginSet: ~Copyable, @unchecked Sendable {
     descriptors.append(made.descriptor)
     count += 1
     return count - 1
+  }
+
+  /// Before the first plugin is made, because plugins ask for what the host offers when they are created.
+  private mutating func prepare(instrumentCount: Int) {
+    guard columns == nil else { return }
+    let memory = UnsafeMutablePointer<CandleColumns>.allocate(capacity: 1)
+    memory.initialize(to: CandleColumns(instrumentCount: instrumentCount, candlesMax: Self.candlesMax))
+    columns = memory
+    services.provideCandles(context: UnsafeMutableRawPointer(memory), CandleColumns.provider)
+    services.provideAnnotations(into: annotations, instrumentCount: UInt32(instrumentCount))
+    services.provideThreadCheck()
+  }
+
+  func prepareWindows(of descriptor: PluginDescriptor) {
+    for wish in descriptor.subscriptions {
+      if case .bars(let timeframe) = wish.kind { columns?.pointee.prepare(timeframe) }
+    }
   }
 
   // MARK: What they want
@@ -169,12 +187,16 @@ public struct PluginSet: ~Copyable, @unchecked Sendable {
     precondition(signals.count >= signalsPerEventMax, "room for every signal the plugins may send")
     // Converted before anyone is asked: doing it late, for the first taker, measured slower.
     event.pointee = aegis_event(input, sequence: sequence, rules: rules)
+    if input.kind == .bar { columns?.pointee.append(event.pointee) }
+    annotations.removeAll()
     var written = 0
     for index in 0..<count where !slots[index].interest.isDisjoint(with: kind) {
+      services.beginProcess(slots[index].batch, plugin: UInt16(truncatingIfNeeded: index))
       written = slots[index].process(
         event, kind, now: now.nanoseconds, phase: phase, instrumentCount: instrumentCount,
         plugin: UInt16(truncatingIfNeeded: index), signals, written)
     }
+    services.endProcess()
     if shadows.count > 0 { showToShadows(kind, now: now.nanoseconds, phase: phase, signals, written) }
     return written
   }

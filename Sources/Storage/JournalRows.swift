@@ -24,7 +24,7 @@ public struct JournalRows: Sendable {
 
   private mutating func append(_ entry: JournalEntry, index: Int64, to changes: inout [StoreChange]) {
     switch entry.kind {
-    case .clock, .control, .ringGap, .runReady, .instrumentReady, .plugin, .isolatedSignal, .checkpoint,
+    case .clock, .control, .ringGap, .runReady, .instrumentReady, .plugin, .isolatedSignal, .annotation, .checkpoint,
       .runStarted:
       return
     case .runEnded: changes.append(.ended(timeNanoseconds: entry.time.nanoseconds))
@@ -76,7 +76,7 @@ public struct JournalRows: Sendable {
             symbol: instrument.symbol, timeframe: $0.timeframe, candle: $0.candle, rules: instrument.rules))
       }
     case .runStarted, .clock, .control, .report, .ringGap, .runReady, .instrumentReady, .plugin,
-      .isolatedSignal, .checkpoint,
+      .isolatedSignal, .annotation, .checkpoint,
       .equity,
       .runEnded:
       return nil

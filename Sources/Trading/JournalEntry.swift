@@ -43,6 +43,8 @@ public import Market
     case runEnded = 29
     /// A fingerprint of every market event taken so far.
     case checkpoint = 30
+    /// What a plugin said it saw. It decides nothing.
+    case annotation = 31
   }
 
   public var kind: Kind

@@ -81,7 +81,7 @@ public struct JournalFold: Sendable {
       if previous != nil { return }
     case .report, .clock, .control, .history, .ringGap, .runReady, .signal, .verdict, .command,
       .positionChanged, .lotOpened, .lotClosed, .equity, .candleClosed, .checkpoint, .instrumentReady,
-      .plugin, .isolatedSignal, .runEnded:
+      .plugin, .isolatedSignal, .annotation, .runEnded:
       break
     }
     previous = nil  // the openings are complete once anything else is written
@@ -126,7 +126,7 @@ public struct JournalFold: Sendable {
       current.opening.ledgerBalance = current.opening.ledgerBalance + lot.net
       current.opening.ledgerFunding = current.opening.ledgerFunding + (lot.funding - known)
     case .runStarted, .openingPosition, .openingOrder, .openingLot, .clock, .history, .ringGap, .runReady,
-      .signal, .verdict, .tradeClosed, .candleClosed, .checkpoint, .instrumentReady, .plugin, .isolatedSignal,
+      .signal, .verdict, .tradeClosed, .candleClosed, .checkpoint, .instrumentReady, .plugin, .isolatedSignal, .annotation,
       .runEnded:
       break
     }

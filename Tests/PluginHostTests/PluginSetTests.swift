@@ -280,27 +280,28 @@ struct PluginSetTests {
       """
     let process = """
       aegis_candles c = {.size = sizeof c};
-      if (candles->window(host, 0, AEGIS_TIMEFRAME_5M, 2, &c) != AEGIS_OK || c.count != 2) return AEGIS_E_INTERNAL;
-      if (candles->window(host, 9, AEGIS_TIMEFRAME_5M, 2, &(aegis_candles){.size = sizeof c}) != AEGIS_E_INVALID)
+      if (candles->window(host, 0, AEGIS_TIMEFRAME_1M, 2, &c) != AEGIS_OK || c.count != 2) return AEGIS_E_INTERNAL;
+      if (candles->window(host, 9, AEGIS_TIMEFRAME_1M, 2, &(aegis_candles){.size = sizeof c}) != AEGIS_E_INVALID)
         return AEGIS_E_INTERNAL;
       b->out[b->out_count++] = (aegis_signal){b->events->seq, b->events->ts_ns, 1, c.close[1], 0.5f, NAN, NAN, NAN, 0, 0, 0, 0};
       return AEGIS_OK;
       """
-    let path = try fixture.plugin("windows", process: process, extra: extra, create: create)
-    let closes = UnsafeMutablePointer<Double>.allocate(capacity: 2)
-    defer { closes.deallocate() }
-    closes.initialize(to: 0.1)
-    (closes + 1).initialize(to: 0.2)
+    let path = try fixture.plugin(
+      "windows", process: process, extra: extra,
+      subscriptions: """
+        {sizeof(aegis_subscription), AEGIS_EV_TRADE, 0, 0, 0, 0},
+        {sizeof(aegis_subscription), AEGIS_EV_BAR, AEGIS_TIMEFRAME_1M, 0, 0, 0}
+        """, create: create)
     let lines = LogLines()
     var set = PluginSet(hostName: "tests", version: "1.0") { level, line in lines.add("\(level) \(line)") }
-    set.provideCandles(context: closes) { context, instrument, timeframe, countMax, window in
-      guard instrument == 0, timeframe == 1 else { return -1 }
-      window.pointee.count = countMax
-      window.pointee.close = UnsafePointer(context?.assumingMemoryBound(to: Double.self))
-      return 0
-    }
     try set.load(path: path, cacheDirectory: fixture.cache, instruments: ["A"], seed: 1)
-    #expect(signals(of: &set, [trade(1, at: 1)]).map(\.returnFraction) == [0.2])
+    let bars = (0..<3_000).map { bar(10 + Int64($0 % 50), index: $0) }
+    let result = signals(of: &set, bars, firstSequence: 1)
+    // The first bar finds one candle only; from the second on the newest is the bar itself, as long as one looks.
+    #expect(result.count == bars.count - 1 && set.counters(0)[.failed] == 1)
+    #expect(result.map(\.returnFraction) == bars.dropFirst().enumerated().map { Double(10 + ($0.offset + 1) % 50) / 100 })
+    let last = signals(of: &set, [trade(1, at: 3_001 * Timeframe.minute1.nanoseconds)], firstSequence: 5_000)
+    #expect(last.map(\.returnFraction) == [Double(10 + 2_999 % 50) / 100])
     #expect(lines.all == ["warning two lines"], "control bytes become spaces")
   }
 }

@@ -3,24 +3,16 @@ import PluginABI
 
 @testable import PluginHost
 
-/// Minute bars of a random walk, and windows over those that are closed.
+/// Minute bars of a random walk.
 final class BarMarket {
   private(set) var events: [MarketEvent] = []
-  /// By instrument: highs, lows and closes of the bars so far.
-  private let highs: [UnsafeMutableBufferPointer<Double>]
-  private let lows: [UnsafeMutableBufferPointer<Double>]
-  private let closes: [UnsafeMutableBufferPointer<Double>]
-  private(set) var closedCounts: [Int]
+  private let instrumentCount: Int
 
   static let rules = InstrumentRules(tickE8: 1_000_000, stepE8: 100_000)
 
   init(barCount: Int, instrumentCount: Int, seed: UInt64) {
     var random = SeededRandom(seed: seed)
-    func column() -> [UnsafeMutableBufferPointer<Double>] {
-      (0..<instrumentCount).map { _ in .allocate(capacity: barCount) }
-    }
-    (highs, lows, closes) = (column(), column(), column())
-    closedCounts = Array(repeating: 0, count: instrumentCount)
+    self.instrumentCount = instrumentCount
     var prices = [Int64](repeating: 10_000, count: instrumentCount)
     for bar in 0..<barCount {
       for instrument in 0..<instrumentCount {
@@ -37,25 +29,16 @@ final class BarMarket {
             close: Price(ticks: close), volume: Quantity(steps: 3),
             flags: random.below(40) == 0 ? [] : .complete))
         events.append(event)
-        // The numbers of the windows are those of the events, as in the engine.
-        let shown = aegis_event(event, sequence: 1, rules: Self.rules).u.bar
-        highs[instrument].initializeElement(at: bar, to: shown.high)
-        lows[instrument].initializeElement(at: bar, to: shown.low)
-        closes[instrument].initializeElement(at: bar, to: shown.close)
       }
     }
   }
 
-  deinit { for column in highs + lows + closes { column.deallocate() } }
-
   /// Feeds everything, one event at a time, the first `warmupCount` as history; returns what passed the checks.
   func signals(of set: inout PluginSet, warmupCount: Int) -> [Signal] {
-    closedCounts = closedCounts.map { _ in 0 }
     var result: [Signal] = []
     let room = UnsafeMutableBufferPointer<Signal>.allocate(capacity: max(set.signalsPerEventMax, 1))
     defer { room.deallocate() }
     for (index, event) in events.enumerated() {
-      closedCounts[Int(event.instrument.index)] += 1
       let count = set.process(
         event, sequence: UInt64(index + 1), rules: Self.rules, now: event.time,
         phase: index < warmupCount ? .warmup : .live, into: room)
@@ -64,28 +47,12 @@ final class BarMarket {
     return result
   }
 
-  /// A set with this market's candles.
+  /// A set for this market's instruments.
   func set(_ path: String, _ cache: String, parameters: [String: String] = [:]) throws -> PluginSet {
     var set = PluginSet(hostName: "tests", version: "1.0")
-    set.provideCandles(context: Unmanaged.passUnretained(self).toOpaque()) {
-      context, instrument, timeframe, countMax, window in
-      guard let context, timeframe == 0 else { return -1 }
-      let market = Unmanaged<BarMarket>.fromOpaque(context).takeUnretainedValue()
-      guard Int(instrument) < market.closes.count else { return -1 }
-      let closed = market.closedCounts[Int(instrument)]
-      let count = min(Int(countMax), closed)
-      window.pointee.count = UInt32(count)
-      func start(_ column: UnsafeMutableBufferPointer<Double>) -> UnsafePointer<Double> {
-        UnsafePointer(column.baseAddress! + (closed - count))  // never empty: a market has bars
-      }
-      window.pointee.high = start(market.highs[Int(instrument)])
-      window.pointee.low = start(market.lows[Int(instrument)])
-      window.pointee.close = start(market.closes[Int(instrument)])
-      return 0
-    }
     try set.load(
       path: path, cacheDirectory: cache, parameters: parameters,
-      instruments: closes.indices.map { "S\($0)USDT" }, seed: 1)
+      instruments: (0..<instrumentCount).map { "S\($0)USDT" }, seed: 1)
     return set
   }
 }

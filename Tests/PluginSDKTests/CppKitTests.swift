@@ -131,7 +131,7 @@ struct CppKitTests {
     let path = try build(bench, library: true)
     #expect(try Workbench.exports(of: path) == ["aegis_plugin_v1"])
     let image = try PluginImage(path: path, cacheDirectory: bench.cache)
-    #expect(try PluginTables(file: path).identifiers(image) == ["probe", "functions"])
+    #expect(PluginScan.inspect(path).map(\.id) == ["probe", "functions"])
     #expect(image.elf.info?.language == 2)
   }
 }

@@ -1,11 +1,12 @@
 import Market
 import PluginABI
 
-/// The closed candles an isolated plugin can read: its process keeps its own, from the bars that pass by.
+/// The closed candles plugins can read, made of the bars that are shown to them: what `aegis.host.candles/1` answers, in
+/// the engine as in the process of an isolated plugin.
 ///
 /// A series takes memory when its first bar comes. Within a series the kept candles are one contiguous run of every
 /// column; when the room behind it is used up, they move to the front, once in `candlesMax` bars.   [strategy]
-struct IsolatedCandles: ~Copyable {
+struct CandleColumns: ~Copyable {
   private struct Series {
     var start = 0
     var count = 0
@@ -36,14 +37,32 @@ struct IsolatedCandles: ~Copyable {
     series.deallocate()
   }
 
+  /// Takes memory for a timeframe before its first bar, so that none is taken later.   [control]
+  func prepare(_ timeframe: Timeframe) {
+    for instrument in 0..<instrumentCount {
+      let index = instrument * Self.timeframeCount + Int(timeframe.rawValue)
+      if series[index] == nil { series[index] = makeSeries() }
+    }
+  }
+
+  private func makeSeries() -> Series {
+    Series(columns: .allocate(capacity: slotCount * 6), flags: .allocate(capacity: slotCount))
+  }
+
+  /// Answers the header's function; the context is a pointer to a value of this type.
+  static let provider: CandleWindowProvider = { context, instrument, timeframe, countMax, window in
+    guard let context else { return AEGIS_E_INVALID }
+    return context.assumingMemoryBound(to: CandleColumns.self).pointee.window(
+      instrument: instrument, timeframe: timeframe, countMax: countMax, into: window)
+  }
+
   /// Takes in a bar event; others and unknown instruments are ignored.
   func append(_ event: aegis_event) {
     guard event.kind == AEGIS_EV_BAR, let index = index(event.instrument, event.flags & 0xFF),
       let timeframe = Timeframe(rawValue: UInt8(truncatingIfNeeded: event.flags))
     else { return }
     var kept =
-      series[index]
-      ?? Series(columns: .allocate(capacity: slotCount * 6), flags: .allocate(capacity: slotCount))
+      series[index] ?? makeSeries()
     if kept.count == candlesMax {
       kept.start += 1
       kept.count -= 1
