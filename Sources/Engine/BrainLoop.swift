@@ -293,9 +293,11 @@ public struct BrainLoop<Venue: Exchange & ~Copyable, Journal: JournalSink & ~Cop
       let seen = annotations[index]
       record(
         .annotation(
-          plugin: seen.plugin, timeframe: UInt8(truncatingIfNeeded: seen.timeframe), direction: seen.direction,
+          plugin: seen.plugin, timeframe: UInt8(truncatingIfNeeded: seen.timeframe),
+          direction: seen.direction,
           name: seen.nameBytes, bar: seen.bar, origin: seen.origin, level: seen.level, top: seen.top,
-          bottom: seen.bottom, value: seen.value, instrument: InstrumentID(index: seen.instrument), time: now))
+          bottom: seen.bottom, value: seen.value, instrument: InstrumentID(index: seen.instrument), time: now)
+      )
     }
   }
 

@@ -110,7 +110,8 @@ public struct EngineProjection: Sendable {
     case .lotClosed: lotClosed(entry)
     case .report:
       if let report = entry.exchangeReport, report.kind == .balance { wallet = report.amount }
-    case .openingOrder, .clock, .history, .candleClosed, .instrumentReady, .plugin, .isolatedSignal, .annotation,
+    case .openingOrder, .clock, .history, .candleClosed, .instrumentReady, .plugin, .isolatedSignal,
+      .annotation,
       .checkpoint:
       break
     }

@@ -65,7 +65,7 @@ public enum PluginList {
     for runtime in left {
       rows.append(
         Row(
-          id: runtime.id, version: "", kind: "", abi: "", language: "", toolchain: "",
+          id: runtime.id, version: runtime.version, kind: "", abi: "", language: "", toolchain: "",
           placement: runtime.placement, state: runtime.state,
           since: Age.text(sinceNanoseconds: runtime.sinceNanoseconds),
           sinceNanoseconds: runtime.sinceNanoseconds,

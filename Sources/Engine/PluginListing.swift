@@ -44,7 +44,8 @@ public struct PluginRuntime: Codable, Sendable, Equatable {
   public var counters: Counters
 
   public init(
-    id: String, version: String, sha256: String, file: String? = nil, generation: UInt64, placement: String, state: String,
+    id: String, version: String, sha256: String, file: String? = nil, generation: UInt64, placement: String,
+    state: String,
     sinceNanoseconds: Int64, reason: String, counters: Counters
   ) {
     self.id = id

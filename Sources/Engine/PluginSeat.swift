@@ -48,7 +48,8 @@ extension PluginRuntime {
       refused[reason.name] = seat.counters[reason]
     }
     self.init(
-      id: seat.descriptor.id, version: seat.descriptor.version, sha256: seat.descriptor.sha256, file: seat.path,
+      id: seat.descriptor.id, version: seat.descriptor.version, sha256: seat.descriptor.sha256,
+      file: seat.path,
       generation: UInt64(seat.generation), placement: seat.isolated == nil ? "inproc" : "isolated",
       state: seat.state, sinceNanoseconds: seat.sinceNanoseconds, reason: seat.suspension ?? "",
       counters: Counters(

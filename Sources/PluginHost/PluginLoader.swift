@@ -45,7 +45,8 @@ public final class PluginLoader: Sendable {
     var slot: PluginSlot?
     try services.control { () throws(PluginError) in
       slot = try chosen.create(
-        values: values, instruments: instruments, seed: seed, dataDirectory: dataDirectory, host: services.host)
+        values: values, instruments: instruments, seed: seed, dataDirectory: dataDirectory,
+        host: services.host)
     }
     guard let slot else { preconditionFailure("create returns a slot or throws") }
     return DetachedPlugin(slot: slot, descriptor: chosen.descriptor)

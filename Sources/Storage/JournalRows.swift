@@ -24,7 +24,8 @@ public struct JournalRows: Sendable {
 
   private mutating func append(_ entry: JournalEntry, index: Int64, to changes: inout [StoreChange]) {
     switch entry.kind {
-    case .clock, .control, .ringGap, .runReady, .instrumentReady, .plugin, .isolatedSignal, .annotation, .checkpoint,
+    case .clock, .control, .ringGap, .runReady, .instrumentReady, .plugin, .isolatedSignal, .annotation,
+      .checkpoint,
       .runStarted:
       return
     case .runEnded: changes.append(.ended(timeNanoseconds: entry.time.nanoseconds))

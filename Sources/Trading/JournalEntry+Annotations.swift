@@ -19,7 +19,8 @@ public struct AnnotationRecord: Sendable, Hashable {
   public var value: Double
 
   public init(
-    plugin: UInt16, timeframe: Timeframe, direction: Int, name: String, bar: Int64, origin: Int64, level: Double,
+    plugin: UInt16, timeframe: Timeframe, direction: Int, name: String, bar: Int64, origin: Int64,
+    level: Double,
     top: Double, bottom: Double, value: Double
   ) {
     self.plugin = plugin
@@ -42,7 +43,8 @@ extension JournalEntry {
   /// - Parameters:
   ///   - name: 48 bytes, the rest of a shorter name 0. Taken as bytes because this is called on the decision thread.
   public static func annotation(
-    plugin: UInt16, timeframe: UInt8, direction: Int32, name: InlineArray<48, UInt8>, bar: Int64, origin: Int64,
+    plugin: UInt16, timeframe: UInt8, direction: Int32, name: InlineArray<48, UInt8>, bar: Int64,
+    origin: Int64,
     level: Double, top: Double, bottom: Double, value: Double, instrument: InstrumentID, time: Instant
   ) -> JournalEntry {
     var entry = JournalEntry(

@@ -126,7 +126,8 @@ public struct JournalFold: Sendable {
       current.opening.ledgerBalance = current.opening.ledgerBalance + lot.net
       current.opening.ledgerFunding = current.opening.ledgerFunding + (lot.funding - known)
     case .runStarted, .openingPosition, .openingOrder, .openingLot, .clock, .history, .ringGap, .runReady,
-      .signal, .verdict, .tradeClosed, .candleClosed, .checkpoint, .instrumentReady, .plugin, .isolatedSignal, .annotation,
+      .signal, .verdict, .tradeClosed, .candleClosed, .checkpoint, .instrumentReady, .plugin, .isolatedSignal,
+      .annotation,
       .runEnded:
       break
     }

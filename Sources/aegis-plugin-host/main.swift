@@ -18,7 +18,8 @@ import Glibc
 
 func usage(_ problem: String) -> Never {
   write(
-    "aegis-plugin-host: \(problem); verbs: scan, describe, check, validate, trace, functions, call, rehearse, run", to: 2)
+    "aegis-plugin-host: \(problem); verbs: scan, describe, check, validate, trace, functions, call, rehearse, run",
+    to: 2)
   exit(2)
 }
 

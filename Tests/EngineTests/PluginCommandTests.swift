@@ -44,11 +44,11 @@ struct PluginCommandTests {
   @Test("the list joins files with what the engine does with the same content")
   func list() throws {
     let answer = #"""
-      {"plugins":[{"id":"momentum","sha256":"aa","generation":3,"placement":"isolated","state":"quarantined",
+      {"plugins":[{"id":"momentum","version":"1.4.0","sha256":"aa","generation":3,"placement":"isolated","state":"quarantined",
       "sinceNanoseconds":1700000000000000000,"reason":"SIGSEGV in process","counters":{"events":5,"signals":1,
-      "refused":{"cause":2}}},{"id":"elsewhere","sha256":"bb","file":"/x/libe.so","generation":1,"placement":"inproc",
+      "refused":{"cause":2}}},{"id":"elsewhere","version":"2.0.0","sha256":"bb","file":"/x/libe.so","generation":1,"placement":"inproc",
       "state":"active","sinceNanoseconds":1700000000000000000,"reason":"","counters":{"events":0,"signals":0,
-      "refused":{}}}]}
+      "refused":{}}}],"retiredImages":2}
       """#
     let runtimes = try JSONDecoder().decode(PluginsAnswer.self, from: Data(answer.utf8)).plugins
     #expect(runtimes[0].counters.refused == ["cause": 2] && runtimes[0].counters.processP50Nanoseconds == nil)

@@ -299,7 +299,9 @@ struct PluginSetTests {
     let result = signals(of: &set, bars, firstSequence: 1)
     // The first bar finds one candle only; from the second on the newest is the bar itself, as long as one looks.
     #expect(result.count == bars.count - 1 && set.counters(0)[.failed] == 1)
-    #expect(result.map(\.returnFraction) == bars.dropFirst().enumerated().map { Double(10 + ($0.offset + 1) % 50) / 100 })
+    #expect(
+      result.map(\.returnFraction)
+        == bars.dropFirst().enumerated().map { Double(10 + ($0.offset + 1) % 50) / 100 })
     let last = signals(of: &set, [trade(1, at: 3_001 * Timeframe.minute1.nanoseconds)], firstSequence: 5_000)
     #expect(last.map(\.returnFraction) == [Double(10 + 2_999 % 50) / 100])
     #expect(lines.all == ["warning two lines"], "control bytes become spaces")
