@@ -398,6 +398,9 @@ public struct BrainLoop<Venue: Exchange & ~Copyable, Journal: JournalSink & ~Cop
 
   // MARK: Plugins that change
 
+  /// See `PluginSet.setCallMark`.
+  mutating func setPluginCallMark(_ mark: UnsafeMutablePointer<UInt64>) { plugins.setCallMark(mark) }
+
   /// Hands over what a `.plugin` input that begins a shadow refers to. Not an input itself.
   mutating func stage(_ candidate: DetachedPlugin, at seat: Int) { plugins.stage(candidate, at: seat) }
 

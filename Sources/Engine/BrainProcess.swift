@@ -95,6 +95,7 @@ public enum BrainProcess {
     var loop = plan.makeLoop(
       venue: venue, journal: TapeJournal(writer), reportsAreInputs: reportsAreInputs,
       ringSequence: ring.sequence)
+    loop.setPluginCallMark(counters.pointer(to: BrainCounter.pluginCall.rawValue))
     for entry in recovered.openingEntries() { loop.take(entry) }
     logger.info(
       "run started",

@@ -31,6 +31,8 @@ public enum BrainCounter: Int, Sendable {
   /// Furthest the Brain ever was behind the Feed, events.
   case lagMax = 7
   case journalFull = 8
+  /// The seat whose plugin is being called, from 1; 0 between calls. What a Brain that dies leaves here is to blame.
+  case pluginCall = 9
 }
 
 /// Slots of the recorder's lane.

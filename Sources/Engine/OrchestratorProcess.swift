@@ -143,9 +143,10 @@ public final class OrchestratorProcess: Sendable {
         run: UInt64(Clock.wallNanoseconds()), createdNanoseconds: Clock.wallNanoseconds(), venue: venue.key,
         tableVersion: UInt64(table.version)),
       retentionHours: settings.retention.marketTapeHours, logger: logger)
+    let blame = PluginBlame(settings: settings, directory: directory, regions: regions, logger: logger)
     let children = [
       child("feed", assignment, hidesKeys: true),
-      child("brain", assignment, hidesKeys: settings.mode != .live),
+      child("brain", assignment, hidesKeys: settings.mode != .live, onEnd: blame.look),
     ]
     let rows = try SQLiteStore(path: settings.storePath)
     let upkeep = Upkeep(
@@ -232,10 +233,14 @@ public final class OrchestratorProcess: Sendable {
     return file.path
   }
 
-  private func child(_ name: String, _ assignment: String, hidesKeys: Bool) -> Supervisor {
+  private func child(
+    _ name: String, _ assignment: String, hidesKeys: Bool,
+    onEnd: @escaping @Sendable (Supervisor.Ending) -> Void = { _ in }
+  ) -> Supervisor {
     Supervisor(
       name: name, executable: options.executable, arguments: [name, "--assignment", assignment],
-      removedVariables: hidesKeys ? [Credentials.keyName, Credentials.secretName] : [], logger: logger)
+      removedVariables: hidesKeys ? [Credentials.keyName, Credentials.secretName] : [], logger: logger,
+      onEnd: onEnd)
   }
 
   private func writeAPIAddress(_ api: HealthAPI) throws {

@@ -29,8 +29,9 @@ public enum PluginControl {
     isForced: Bool = false, step: (PluginStep) -> Void
   ) async throws(Failure) -> Bool {
     let addressPath = settings.apiAddressPath
+    // What cannot be read as an address is none of ours: nothing is running then.
     guard let data = FileManager.default.contents(atPath: addressPath),
-      let address = try? JSONDecoder().decode(HealthAPIClient.Address.self, from: data),  // not ours: not running
+      let address = try? JSONDecoder().decode(HealthAPIClient.Address.self, from: data),
       kill(address.pid, 0) == 0
     else { throw .notRunning(dataDirectory: settings.dataDirectory) }
     let folder = URL(filePath: addressPath).deletingLastPathComponent()

@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 public import Logging
 import Subprocess
@@ -20,15 +21,28 @@ public final class Supervisor: Sendable {
   private let processID = Atomic<Int32>(0)
   private let isStopping = Atomic<Bool>(false)
   private let restartCount = Atomic<Int>(0)
+  private let isHung = Atomic<Bool>(false)
+  private let onEnd: @Sendable (Ending) -> Void
+
+  /// How a child ended by itself.
+  public struct Ending: Sendable {
+    /// The signal that killed it; nil when it exited.
+    public var signal: Int32?
+    /// It was killed here because its heartbeat stood still.
+    public var wasHung: Bool
+    public var text: String
+  }
 
   /// - Parameters:
   ///   - environment: variables set on top of our own.
   ///   - removedVariables: variables the child must not see, such as keys.
   ///   - isRestarted: false for a child whose state dies with it; its end is then final.
+  ///   - onEnd: told of every end that was not asked for, before the next start.
   ///   - onLine: gets every line the child writes to standard output.
   public init(
     name: String, executable: String, arguments: [String], environment: [String: String] = [:],
     removedVariables: [String] = [], isRestarted: Bool = true, logger: Logger,
+    onEnd: @escaping @Sendable (Ending) -> Void = { _ in },
     onLine: @escaping @Sendable (String) -> Void = { _ in }
   ) {
     self.name = name
@@ -39,6 +53,7 @@ public final class Supervisor: Sendable {
     self.isRestarted = isRestarted
     self.logger = logger
     self.onLine = onLine
+    self.onEnd = onEnd
   }
 
   /// 0 while there is no child.
@@ -49,8 +64,10 @@ public final class Supervisor: Sendable {
   public func run() async {
     var schedule = RestartSchedule()
     while !isStopping.load(ordering: .acquiring), !Task.isCancelled {
-      let status = await runOnce()
+      let (status, signal) = await runOnce()
+      let wasHung = isHung.exchange(false, ordering: .relaxed)
       if isStopping.load(ordering: .acquiring) || Task.isCancelled { break }
+      onEnd(Ending(signal: signal, wasHung: wasHung, text: status))
       guard isRestarted else {
         logger.error("child process ended", metadata: ["process": "\(name)", "status": "\(status)"])
         break
@@ -80,8 +97,18 @@ public final class Supervisor: Sendable {
     if child > 0 { kill(child, number) }
   }
 
-  private func runOnce() async -> String {
+  /// Kills a child that does not move any more.
+  public func killHung() {
+    isHung.store(true, ordering: .relaxed)
+    signal(SIGKILL)
+  }
+
+  private func runOnce() async -> (String, Int32?) {
     var updates: [Environment.Key: String?] = [:]
+    // Seconds of writing a trace would be seconds without a Brain; who wants one sets the variable.
+    if ProcessInfo.processInfo.environment["SWIFT_BACKTRACE"] == nil {
+      updates["SWIFT_BACKTRACE"] = "enable=no"
+    }
     for (key, value) in environment { updates[Environment.Key(stringLiteral: key)] = value }
     for key in removedVariables { updates[Environment.Key(stringLiteral: key)] = String?.none }
     var options = PlatformOptions()
@@ -97,10 +124,12 @@ public final class Supervisor: Sendable {
         }
       }
       processID.store(0, ordering: .releasing)
-      return "\(result.terminationStatus)"
+      var signal: Int32?
+      if case .signaled(let number) = result.terminationStatus { signal = number }
+      return ("\(result.terminationStatus)", signal)
     } catch {
       processID.store(0, ordering: .releasing)
-      return "could not be started: \(error)"
+      return ("could not be started: \(error)", nil)
     }
   }
 }

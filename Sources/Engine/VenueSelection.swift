@@ -105,8 +105,8 @@ enum VenueSelection {
     let ready = ReadyLine()
     let supervisor = Supervisor(
       name: "simulator", executable: executable, arguments: arguments, environment: environment,
-      removedVariables: [Credentials.keyName, Credentials.secretName], isRestarted: false, logger: logger
-    ) { line in ready.take(line) }
+      removedVariables: [Credentials.keyName, Credentials.secretName], isRestarted: false, logger: logger,
+      onLine: { line in ready.take(line) })
     let running = Task { await supervisor.run() }
     let deadline = Clock.monotonicNanoseconds() + simulatorPatienceNanoseconds
     while Clock.monotonicNanoseconds() < deadline, !Task.isCancelled {

@@ -49,7 +49,7 @@ struct Watch: Sendable {
         if process != 0, isHanging {
           logger.error(
             "child process hangs, ending it", metadata: ["process": "\(child.name)", "pid": "\(process)"])
-          child.signal(SIGKILL)
+          child.killHung()
           started[child.name] = nil
         }
       }

@@ -5,7 +5,8 @@ import PluginABI
 /// A created instance that no set calls: the form in which one changes threads.
 ///
 /// Whoever holds it owns it, and either gives it to a set or ends it with its loader.
-public struct DetachedPlugin: @unchecked Sendable {  // handed over whole: one side at a time touches its memory
+public struct DetachedPlugin: @unchecked Sendable {
+  // Handed over whole: one side at a time touches its memory.
   let slot: PluginSlot
   public let descriptor: PluginDescriptor
 }

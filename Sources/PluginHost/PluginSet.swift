@@ -35,6 +35,8 @@ public struct PluginSet: ~Copyable, @unchecked Sendable {
   var isolatedCount = 0
   /// New and former instances that run beside the active ones, by seat; see `PluginSet+Reload`.
   let shadows: PluginShadows
+  /// Where the seat being called is written, from 1; 0 between calls.
+  var callMark: UnsafeMutablePointer<UInt64>?
   /// The windows plugins read; nil before the first plugin.
   private var columns: UnsafeMutablePointer<CandleColumns>?
   /// What plugins in this process said they saw during the last call of `process`.
@@ -136,6 +138,13 @@ public struct PluginSet: ~Copyable, @unchecked Sendable {
     }
   }
 
+  /// Names a place outside this process where the seat being called is written: what is found there when the process has
+  /// died says whose call it died in.   [control]
+  public mutating func setCallMark(_ mark: UnsafeMutablePointer<UInt64>) {
+    mark.pointee = 0
+    callMark = mark
+  }
+
   // MARK: What they want
 
   public var wantsQuotes: Bool { interest.contains(.quotes) }
@@ -191,11 +200,13 @@ public struct PluginSet: ~Copyable, @unchecked Sendable {
     annotations.removeAll()
     var written = 0
     for index in 0..<count where !slots[index].interest.isDisjoint(with: kind) {
+      callMark?.pointee = UInt64(index) &+ 1
       services.beginProcess(slots[index].batch, plugin: UInt16(truncatingIfNeeded: index))
       written = slots[index].process(
         event, kind, now: now.nanoseconds, phase: phase, instrumentCount: instrumentCount,
         plugin: UInt16(truncatingIfNeeded: index), signals, written)
     }
+    callMark?.pointee = 0
     services.endProcess()
     if shadows.count > 0 { showToShadows(kind, now: now.nanoseconds, phase: phase, signals, written) }
     return written

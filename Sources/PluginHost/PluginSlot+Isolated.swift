@@ -7,7 +7,8 @@ extension PluginSlot {
   /// - Parameter plugin: ends with the slot.
   static func isolated(_ plugin: IsolatedPlugin, instrumentCount: Int) -> PluginSlot {
     let instance = UnsafeMutablePointer<aegis_instance>.allocate(capacity: 1)
-    instance.initialize(to: aegis_instance(data: Unmanaged.passRetained(plugin).toOpaque()))  // released by destroy
+    // Released by destroy.
+    instance.initialize(to: aegis_instance(data: Unmanaged.passRetained(plugin).toOpaque()))
     var functions = aegis_strategy()
     functions.size = UInt32(MemoryLayout<aegis_strategy>.size)
     functions.destroy = { instance in

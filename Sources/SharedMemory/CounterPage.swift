@@ -122,6 +122,11 @@ public import Synchronization
     words[CounterPage.heartbeatWord].store(UInt64(bitPattern: monotonicNanoseconds), ordering: .releasing)
   }
 
+  /// A counter's place, for a writer that cannot wait for a call. It outlives the process, not the lane.
+  public func pointer(to counter: Int) -> UnsafeMutablePointer<UInt64> {
+    UnsafeMutableRawPointer(self[counter]).assumingMemoryBound(to: UInt64.self)
+  }
+
   @usableFromInline subscript(counter: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
     @inlinable @inline(__always) get {
       precondition(counter >= 0 && counter < counterCount, "a counter of the lane")
