@@ -85,7 +85,7 @@ struct BrainPlan: ~Copyable {
         instruments: file.symbols, seed: pluginSeed)
       return Place()
     }
-    let sha256 = try PluginLoader.sha256(of: path)
+    let sha256 = try PluginContent.sha256(of: path)
     if let reason = policy.objection(to: sha256) {
       let id =
         file.known?.id ?? choice.id ?? URL(filePath: file.path).deletingPathExtension().lastPathComponent

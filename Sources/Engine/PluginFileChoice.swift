@@ -24,7 +24,7 @@ struct PluginFileChoice {
     let copy = folder.appending(path: "\(known.sha256).so").path
     let reason: String
     do throws(PluginError) {
-      let sha256 = try PluginLoader.sha256(of: path)
+      let sha256 = try PluginContent.sha256(of: path)
       if let quarantined = policy?.objection(to: sha256) {
         reason = quarantined
       } else if sha256 == known.sha256 {

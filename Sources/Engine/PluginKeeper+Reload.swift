@@ -117,7 +117,7 @@ extension PluginKeeper {
     var last: String?
     while true {
       do throws(PluginError) {
-        let sha256 = try PluginLoader.sha256(of: path)
+        let sha256 = try PluginContent.sha256(of: path)
         if sha256 == last { return sha256 }
         last = sha256
       } catch {

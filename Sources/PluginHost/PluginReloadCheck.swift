@@ -239,14 +239,3 @@ public struct PluginReloadCheck: Sendable {
     return (count, nil)
   }
 }
-
-extension PluginLoader {
-  /// The content of a plugin file as it is now, 64 hexadecimal digits, without running any of its code.
-  ///
-  /// - Throws: `PluginError`; `.notLoadable` also for a file that is not completely written yet.
-  public static func sha256(of path: String) throws(PluginError) -> String {
-    let file = try PluginFile(path: path)
-    _ = try file.elf()
-    return file.sha256()
-  }
-}

@@ -127,31 +127,4 @@ struct QuarantineStoreTests {
     #expect(LoadSentinel.takeLeftovers(in: fixture.folder) == [hash])
     #expect(LoadSentinel.takeLeftovers(in: fixture.folder).isEmpty)
   }
-
-  @Test("decides with the snapshot what a restart is")
-  func restarts() {
-    var store = QuarantineStore()
-    let state = PluginState(bytes: [1], version: 1, sequence: 9)
-    fail(&store, at: 0)
-    func decision(_ seconds: Int64, failed: Bool = false) -> RestartDecision {
-      .after(sha256: hash, quarantine: store, snapshot: state, failedWithSnapshot: failed, seconds: seconds)
-    }
-    #expect(decision(0) == .wait(until: 60))
-    #expect(decision(60) == .restart(state: state))
-    #expect(decision(60, failed: true) == .restart(state: nil))
-    for _ in 0..<3 { fail(&store, at: 0) }
-    #expect(decision(1 << 40) == .wait(until: nil))
-  }
-
-  @Test("comes with snapshots every minute or ten thousand events, none without events")
-  func snapshots() {
-    let minute: Int64 = 60_000_000_000
-    var schedule = SnapshotSchedule(startingAt: 0)
-    let early = schedule.isDue(at: minute - 1, events: 5)
-    let due = schedule.isDue(at: minute, events: 5)
-    let quiet = schedule.isDue(at: 10 * minute, events: 5)
-    let afterQuiet = schedule.isDue(at: 10 * minute + 1, events: 6)
-    let busy = schedule.isDue(at: 10 * minute + 2, events: 10_005)
-    #expect(!early && due && !quiet && !afterQuiet && busy)
-  }
 }

@@ -1,6 +1,5 @@
 internal import CPlatform
 import Glibc
-import Synchronization
 
 /// Judges how long one call of a plugin has been running. Pure: marks and times come in.
 public struct BudgetWatch: Sendable {
@@ -51,59 +50,6 @@ public struct BudgetWatch: Sendable {
       return .slow(nanoseconds: elapsed)
     }
     return .fine
-  }
-}
-
-/// Watches calls of plugins that run in this process, from a thread of its own.
-///
-/// The decision thread says which plugin it is about to call and when that returned: two stores, no clock. The engine
-/// cannot stop a call that hangs in its own process; whoever listens stops routing that plugin's orders, raises the
-/// alarm, and in the end leaves so that the supervisor starts again with the plugin quarantined.
-public final class PluginWatchdog: Sendable {
-  public struct Report: Sendable, Hashable {
-    /// Index of the plugin that is being called.
-    public var plugin: Int
-    public var verdict: BudgetWatch.Verdict
-  }
-
-  /// (call number << 8 | plugin index + 1); 0 between calls.
-  private let mark = Atomic<UInt64>(0)
-  private let isOver = Atomic<Bool>(false)
-  private let hasEnded = Atomic<Bool>(false)
-
-  /// - Parameter report: called on the watching thread, at most twice per call of a plugin; must not block.   [any]
-  public init(
-    softNanoseconds: Int64, hardNanoseconds: Int64, lookMilliseconds: Int,
-    report: @escaping @Sendable (Report) -> Void
-  ) {
-    startPluginThread("plugin-watch") { [self] in
-      var budget = BudgetWatch(softNanoseconds: softNanoseconds, hardNanoseconds: hardNanoseconds)
-      while !isOver.load(ordering: .acquiring) {
-        let mark = mark.load(ordering: .acquiring)
-        let verdict = budget.look(mark: mark, now: aegis_monotonic_nanoseconds())
-        if verdict != .fine { report(Report(plugin: Int(mark & 0xFF) - 1, verdict: verdict)) }
-        usleep(UInt32(max(1, lookMilliseconds)) * 1000)
-      }
-      hasEnded.store(true, ordering: .releasing)
-    }
-  }
-
-  /// - Parameters:
-  ///   - plugin: 0…63.
-  ///   - call: different from call to call; the event's sequence will do.   [decision-thread]
-  @inlinable @inline(__always) public func begin(plugin: Int, call: UInt64) {
-    store(call << 8 | UInt64(truncatingIfNeeded: plugin + 1))
-  }
-
-  @inlinable @inline(__always) public func end() { store(0) }
-
-  /// Release: a watcher that sees the mark also sees what was done before it.
-  @usableFromInline func store(_ value: UInt64) { mark.store(value, ordering: .releasing) }
-
-  /// Ends the watching thread and waits for it.   [control]
-  public func stop() {
-    isOver.store(true, ordering: .releasing)
-    while !hasEnded.load(ordering: .acquiring) { usleep(1000) }
   }
 }
 
