@@ -102,10 +102,11 @@ struct BrainPlan: ~Copyable {
     }
     guard placement.isIsolated else {
       let sentinel = try? LoadSentinel(folder: cache, sha256: sha256)  // without it a crash is not remembered
+      // Also after a refusal: only a load that ended the process leaves it behind.
+      defer { sentinel?.remove() }
       try plugins.load(
         path: path, cacheDirectory: cache, keepsCopy: true, id: choice.id, parameters: file.parameters,
         instruments: file.symbols, seed: pluginSeed)
-      sentinel?.remove()
       return Place(isLedgerOnly: placement.feedsLedgerOnly)
     }
     let isolated = try policy.startIsolated(
